@@ -1,0 +1,138 @@
+"""Columns: which column of a file is the text, the title, the URL, the date and the declared country.
+
+Enters: the column names of a file, the recipe's mapping, and rows as plain dictionaries.
+Leaves: a mapping that is known to exist, and `Record`s with strings only.
+Deliberately not done: no dotted paths into nested JSON, no guess from the values, no cleaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from dateline.config import Section
+from dateline.errors import UserError
+
+FIELDS = ("url", "title", "text", "date", "country")
+
+GUESSES: Mapping[str, tuple[str, ...]] = {
+    "url": ("url", "link", "articleurl", "articlelink"),
+    "title": ("title", "headline"),
+    "text": ("text", "content", "body", "article", "bodytext", "fulltext", "articletext", "articlebody", "maintext"),
+    "date": ("date", "published", "publishdate", "publisheddate", "publishedat", "pubdate", "datepublished", "time"),
+    "country": ("country", "countrycode"),
+}
+"""Names that are recognised without a mapping, best first; case, `_`, `-` and blanks do not count."""
+
+
+class Columns(Section):
+    """Which column of the files holds which field; what is left out is guessed from usual names."""
+
+    url: str | None = None
+    """Address of the article (guessed: url, link)."""
+    title: str | None = None
+    """Headline (guessed: title, headline)."""
+    text: str | None = None
+    """Body (guessed: text, content, body, article, body_text)."""
+    date: str | None = None
+    """Day or moment of publication (guessed: date, published, publish_date, published_at, time)."""
+    country: str | None = None
+    """Declared country, as a code or a name (guessed: country, country_code)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One article as it stood in a file: strings, nothing cleaned."""
+
+    url: str
+    title: str
+    text: str
+    date: str
+    country: str
+    source: str
+    """`file:line` for text files, `file:row` for Parquet, both from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """One line of a file that is no record: it is counted and shown to people, never guessed at."""
+
+    source: str
+    problem: str
+    excerpt: str
+    """The beginning of the line, at most 200 characters."""
+
+
+def choose_columns(names: Iterable[str], columns: Columns, path: str) -> dict[str, str]:
+    """Returns field -> column for the columns that a file has.
+
+    Raises:
+        UserError: where a mapped column does not exist, or no column can be taken for the text.
+    """
+    present = list(dict.fromkeys(names))
+    by_key: dict[str, str] = {}
+    for name in present:
+        by_key.setdefault(_key(name), name)
+    mapped = {field: name for field in FIELDS if (name := getattr(columns, field)) is not None}
+    chosen: dict[str, str] = {}
+    for field, name in mapped.items():
+        if name not in present:
+            raise UserError(
+                f"{path}: there is no column '{name}' for the {field}; columns there: {', '.join(present)}; "
+                f"write `columns: {{{field}: NAME}}` with one of them"
+            )
+        chosen[field] = name
+    for field in FIELDS:
+        if field not in chosen:
+            guess = next((by_key[key] for key in GUESSES[field] if key in by_key), None)
+            if guess is not None and guess not in mapped.values():
+                chosen[field] = guess
+    if "text" not in chosen:
+        raise UserError(
+            f"{path}: no column looks like the text of an article; columns there: {', '.join(present)}; "
+            "write `columns: {text: NAME}` with one of them"
+        )
+    return chosen
+
+
+def to_record(row: Mapping[str, Any], chosen: Mapping[str, str], source: str) -> Record:
+    """Turns one row into a record of strings.
+
+    Lists become lines of text (some sources keep a paragraph an item); of a list of countries only a single one
+    counts, because several say nothing about the outlet.
+
+    Raises:
+        UnicodeDecodeError: where a binary column is not UTF-8.
+    """
+    values = {field: row.get(column) for field, column in chosen.items()}
+    country = values.get("country")
+    if isinstance(country, list | tuple):
+        country = country[0] if len(country) == 1 else ""
+    return Record(
+        url=_string(values.get("url"), " "),
+        title=_string(values.get("title"), " "),
+        text=_string(values.get("text"), "\n"),
+        date=_string(values.get("date"), " "),
+        country=_string(country, " "),
+        source=source,
+    )
+
+
+def _key(name: str) -> str:
+    return name.casefold().translate({ord(mark): None for mark in "_- "})
+
+
+def _string(value: Any, joint: str) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, Mapping) or value != value:  # the last: NaN
+        return ""
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if isinstance(value, list | tuple):
+        return joint.join(_string(item, " ") for item in value)
+    if isinstance(value, date):  # datetime is one too
+        return value.isoformat()
+    return str(value)

@@ -1,0 +1,117 @@
+"""The recipe of a corpus: which files, what is kept, how it is split.
+
+Enters: the `corpus` section of a recipe. Leaves: `CorpusRecipe`, validated.
+Deliberately not done: no look at files, no defaults that depend on the machine. Paths are those of the working folder.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from dateline.config import Section
+from dateline.corpus.readers.columns import Columns
+
+
+class NewswireSource(Section):
+    """The embedded newswire instead of files."""
+
+    articles: int = Field(gt=0)
+    """How many articles are written."""
+    seed: int = 0
+
+
+class SplitShares(Section):
+    """Shares of documents by split; they add up to 1."""
+
+    train: float = Field(0.90, ge=0, le=1)
+    validation: float = Field(0.05, ge=0, le=1)
+    test: float = Field(0.05, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> SplitShares:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train, validation and test add up to {total:g}; make them add up to 1")
+        return self
+
+
+class CorpusRecipe(Section):
+    """What a corpus is built from and how; exactly one of `paths` and `newswire` is given."""
+
+    paths: tuple[str, ...] = ()
+    """Files, folders, globs, or addresses with a scheme (`s3://`), in order: of duplicates the first stays."""
+    newswire: NewswireSource | None = None
+    """Articles from the embedded newswire; the language gate does not apply to them."""
+    columns: Columns = Columns()
+    """Which column holds what; left out, usual names are recognised."""
+    language: str | None = "en"
+    """ISO 639 code of the language to keep; null keeps all."""
+    language_threshold: float = Field(0.5, ge=0, le=1)
+    """Probability that the language must reach. Low on purpose: names make Philippine or Nigerian English look less
+    English, and a strict gate would cost just those countries."""
+    min_characters: int = Field(200, ge=1)
+    """Shorter texts are dropped, counted after cleaning."""
+    max_characters: int | None = Field(None, ge=1)
+    """Longer texts are dropped; null keeps them whole. Nothing is ever cut."""
+    require_place: bool = False
+    """Drop documents without a country."""
+    on_conflict: Literal["keep", "drop", "trust_declared"] = "keep"
+    """Where declared country, outlet table and suffix disagree: `keep` takes the strongest and lists the document in
+    review.jsonl, `drop` drops it, `trust_declared` does not list it where the file itself declares the country."""
+    outlets: str | None = None
+    """A table of one's own (CSV) that is asked before the one inside the package."""
+    countries: tuple[str, ...] = ()
+    """Keep these countries only (documents without a country are `require_place`'s concern); the audit names those
+    that are absent. Empty keeps all."""
+    splits: SplitShares = SplitShares()
+    held_out: tuple[str, ...] = ()
+    """Countries whose documents all go to test."""
+    held_out_outlets: tuple[str, ...] = ()
+    """Domains whose documents all go to test."""
+    test_from: date | None = None
+    """Documents of this day or later go to test."""
+
+    @field_validator("paths", "countries", "held_out", "held_out_outlets", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("countries", "held_out", mode="before")
+    @classmethod
+    def _spelled_out(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple) and any(isinstance(item, bool) for item in value):
+            raise ValueError('YAML reads an unquoted no as false; write "no" for Norway')
+        return value
+
+    @field_validator("countries", "held_out")
+    @classmethod
+    def _known_countries(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from dateline.places import country
+
+        found = {name: country(name) for name in value}
+        unknown = [name for name, known in found.items() if known is None]
+        if unknown:
+            raise ValueError(f"not a country: {', '.join(unknown)}; write ISO codes such as gb or ng")
+        return tuple(dict.fromkeys(known.alpha2 for known in found.values() if known))
+
+    @field_validator("held_out_outlets")
+    @classmethod
+    def _domains(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from dateline.places import parse_url
+
+        return tuple(dict.fromkeys(parse_url(name).domain or name.lower() for name in value))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> CorpusRecipe:
+        if bool(self.paths) == (self.newswire is not None):
+            given = "both are there" if self.paths else "neither is there"
+            raise ValueError(f"give exactly one of paths and newswire; {given}")
+        if self.max_characters is not None and self.max_characters < self.min_characters:
+            raise ValueError(f"max_characters {self.max_characters} is below min_characters {self.min_characters}")
+        strangers = [name for name in self.held_out if self.countries and name not in self.countries]
+        if strangers:
+            raise ValueError(f"held_out names {', '.join(strangers)}, which countries leaves out; list them in both")
+        return self

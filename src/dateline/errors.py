@@ -1,0 +1,18 @@
+"""The exceptions that have a meaning for the command line.
+
+Enters: a sentence. Leaves: `UserError` (exit code 2), `TrainingDiverged` (1) and `Interrupted` (130), each printed as
+one line.
+Deliberately not done: no hierarchy; bugs and failures of the machine keep their own exception types.
+"""
+
+
+class UserError(ValueError):
+    """Bad input: the message says what is wrong, where, and what to do, in one line."""
+
+
+class TrainingDiverged(RuntimeError):
+    """Loss or gradient is not finite; the message says where the last good weights are."""
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop, and what was done has been saved; the message says how to continue."""

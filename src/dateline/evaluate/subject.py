@@ -1,0 +1,216 @@
+"""The model under test: any causal language model in a local Hugging Face folder.
+
+Enters: a folder made by `dateline train`, or any folder that transformers' Auto classes can read. Leaves: a `Subject`,
+ready to score or to write, and a fingerprint of what was tested.
+Deliberately not done: no network, no code from the folder (`trust_remote_code`), no weights made up where a checkpoint
+lacks some: transformers would warn and initialize them at random, and the scores would look like scores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dateline.conditions import DEFAULT_FIELDS, FIELDS, Field
+from dateline.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+Dtype = Literal["float32", "bfloat16"]
+Tokens = npt.NDArray[np.int32]
+
+_WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "pytorch_model*.bin.index.json")
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "merges.txt")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A loaded model with its tokenizer, and what it was trained to be told."""
+
+    folder: Path
+    model: Any
+    """A transformers causal language model in evaluation mode on its device."""
+    tokenizer: Any
+    """A transformers tokenizer, fast or slow."""
+    bos: int
+    """Opens every segment: BOS, or EOS for families that have no BOS (GPT-2, Qwen)."""
+    fields: tuple[Field, ...]
+    """What its prefix shows."""
+    positions: int | None
+    """The longest sequence that it can read; None for models without such a limit."""
+    vocabulary: int
+    """Rows of its embedding table."""
+
+    def encode(self, texts: Sequence[str]) -> list[Tokens]:
+        """Returns the tokens of each text, without BOS or EOS.
+
+        Special tokens that are spelled out in a text (`<|endoftext|>` in an article about language models) are read as
+        text: an article cannot end itself.
+        """
+        if not texts:
+            return []
+        encoded = self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return [np.asarray(ids, dtype=np.int32) for ids in encoded]
+
+    def check_fits(self, largest: int) -> None:
+        """Refuses token ids that the model has no embedding for.
+
+        Raises:
+            UserError: which names both numbers.
+        """
+        if largest >= self.vocabulary:
+            raise UserError(
+                f"{self.folder}: the tokenizer does not fit the model: it gives token {largest}, the model knows "
+                f"{self.vocabulary} tokens; put the model's own tokenizer into its folder"
+            )
+
+
+def load_subject(folder: Path, *, device: str = "auto", dtype: Dtype = "float32") -> Subject:
+    """Loads a model and its tokenizer from a local folder.
+
+    Args:
+        folder: a Hugging Face model folder, or a train output that holds one under `model/`.
+        device: `auto` takes a GPU where there is one; otherwise a torch device.
+        dtype: of the weights.
+
+    Raises:
+        UserError: where something is missing, unreadable or does not fit together.
+    """
+    import torch
+    import transformers
+
+    from dateline.model.build import model_folder
+
+    folder = model_folder(folder)
+    if dtype not in ("float32", "bfloat16"):
+        raise UserError(f"dtype '{dtype}' is not known; use float32 or bfloat16")
+    target = _device(device)
+    with _quiet():
+        try:
+            loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
+                folder, local_files_only=True, dtype=getattr(torch, dtype), output_loading_info=True
+            )
+        except Exception as error:  # a damaged file raises what its reader happens to raise
+            raise UserError(f"{folder}: not a loadable causal language model ({_first_line(error)})") from None
+        try:
+            tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except Exception as error:  # and so does the lack of one
+            raise UserError(
+                f"{folder}: no loadable tokenizer ({_first_line(error)}); save it there with save_pretrained"
+            ) from None
+    model, loading = loaded
+    missing = sorted(loading["missing_keys"])
+    if missing:
+        raise UserError(
+            f"{folder}: {len(missing)} weights are not in the checkpoint, such as {missing[0]}; "
+            "they would be random: save the model again"
+        )
+    bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    if bos is None:
+        raise UserError(f"{folder}: the tokenizer has neither BOS nor EOS; set bos_token in tokenizer_config.json")
+    tokenizer.model_max_length = int(1e30)  # windows are the protocol's business: no warning about long documents
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return Subject(
+        folder=folder,
+        model=model.to(target).eval(),
+        tokenizer=tokenizer,
+        bos=int(bos),
+        fields=trained_fields(folder),
+        positions=int(positions) if positions and positions > 0 else None,
+        vocabulary=int(model.get_input_embeddings().num_embeddings),
+    )
+
+
+def trained_fields(folder: Path) -> tuple[Field, ...]:
+    """Returns the fields that a model folder, or the train output that holds it, was trained with.
+
+    Models that were trained with none, and models from elsewhere, are asked with the default fields: what they make of
+    a prefix that they never saw is a question worth asking, and `none` remains the condition that suits them.
+    """
+    from dateline.model.build import model_folder
+
+    folder = model_folder(folder)
+    named = _about(folder).get("fields") or DEFAULT_FIELDS
+    unknown = [name for name in named if name not in FIELDS]
+    if unknown:
+        raise UserError(f"{folder / 'dateline.json'}: unknown field '{unknown[0]}'; made by a newer Dateline?")
+    return tuple(named)
+
+
+def subject_fingerprint(folder: Path) -> str:
+    """Returns 16 hex digits of what is tested: those of `dateline train`, or of all files that decide the scores.
+
+    For a model from elsewhere configuration, weights and tokenizer are hashed whole, which takes about a second a
+    gigabyte.
+    """
+    from dateline.model.build import model_folder
+
+    folder = model_folder(folder)
+    known = _about(folder).get("fingerprint")
+    if known:
+        return str(known)
+    digest = hashlib.sha256()
+    files = {folder / "config.json", *(path for pattern in _WEIGHTS + _TOKENIZER for path in folder.glob(pattern))}
+    for path in sorted(files):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.name} {path.stat().st_size} {content}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    path = folder / "dateline.json"
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); train or export the model again") from None
+    if not isinstance(about, dict):
+        raise UserError(f"{path}: holds no mapping; train or export the model again")
+    return about
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(f"device '{name}' is not known; use auto, cpu or cuda") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device '{name}': no GPU is visible here; use auto or cpu")
+    return device
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps transformers' bars and hints out of the output; what matters is raised instead."""
+    from transformers.utils import logging as transformers_logging
+
+    logging: Any = transformers_logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,190 @@
+"""What made a folder: written last, so that its presence means the folder is complete.
+
+Enters: recipe, parents, counts. Leaves: `manifest.json`, and folders that appear under their final name whole or not
+at all.
+Deliberately not done: no database of runs; the folder is the record.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dateline import __version__
+from dateline.config import Section, diff, fingerprint
+from dateline.errors import UserError
+
+MANIFEST = "manifest.json"
+
+
+class Manifest(Section):
+    """The record of one finished stage."""
+
+    stage: str
+    """`corpus`, `encode`, `train`, `perplexity`, ..."""
+    fingerprint: str
+    """Of stage, recipe and parents: the stage is skipped only if this is unchanged."""
+    recipe: dict[str, Any]
+    """The resolved recipe, defaults included."""
+    parents: dict[str, str]
+    """Role -> fingerprint of each folder or file that was read."""
+    counts: dict[str, int] = {}
+    drops: dict[str, int] = {}
+    """Reason -> documents; counts['in'] = counts['kept'] + sum(drops) wherever documents can be lost."""
+    facts: dict[str, Any] = {}
+    """What else was found out on the way: audits, shapes, measured values."""
+    versions: dict[str, str] = {}
+    created: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        stage: str,
+        recipe: Mapping[str, Any],
+        parents: Mapping[str, str],
+        *,
+        counts: Mapping[str, int] | None = None,
+        drops: Mapping[str, int] | None = None,
+        facts: Mapping[str, Any] | None = None,
+        packages: tuple[str, ...] = (),
+    ) -> Manifest:
+        """Builds the manifest of a stage that has just finished; `packages` are those whose version matters."""
+        return cls(
+            stage=stage,
+            fingerprint=stage_fingerprint(stage, recipe, parents),
+            recipe=dict(recipe),
+            parents=dict(parents),
+            counts=dict(counts or {}),
+            drops=dict(drops or {}),
+            facts=dict(facts or {}),
+            versions={
+                "dateline": __version__,
+                "python": platform.python_version(),
+                **{package: version(package) for package in packages},
+            },
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+
+def stage_fingerprint(stage: str, recipe: Mapping[str, Any], parents: Mapping[str, str]) -> str:
+    """Returns what identifies a stage's result: the same recipe on the same parents by the same version."""
+    return fingerprint({"stage": stage, "recipe": recipe, "parents": parents, "dateline": __version__})
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Returns the manifest of a finished folder, or None where there is none.
+
+    Raises:
+        UserError: where the file is there but cannot be understood.
+    """
+    path = folder / MANIFEST
+    try:
+        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValidationError, UnicodeDecodeError) as error:
+        first = str(error).splitlines()[0]
+        raise UserError(f"{path}: not a Dateline manifest ({first}); delete the folder and build it again") from None
+
+
+def require_manifest(folder: Path, stage: str, make: str) -> Manifest:
+    """Returns the manifest of a folder that a stage needs.
+
+    Args:
+        folder: the parent stage's folder.
+        stage: what the folder must hold.
+        make: the command that makes one, for the error message.
+
+    Raises:
+        UserError: where the folder is missing, unfinished or holds something else.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        problem = "no such folder" if not folder.exists() else f"no {MANIFEST} in it (not finished?)"
+        raise UserError(f"{folder}: {problem}; make it with: {make}")
+    if manifest.stage != stage:
+        raise UserError(f"{folder}: holds the result of '{manifest.stage}', not '{stage}'; make one with: {make}")
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Writes `manifest.json` atomically."""
+    write_atomically(folder / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a text file so that a reader sees the old content or the new, never half."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(final: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Gives a folder to fill, and moves it to its final name only if the block ends without an error.
+
+    Args:
+        final: where the result shall stand.
+        overwrite: replace what stands there; otherwise a non-empty folder is refused.
+
+    Raises:
+        UserError: where `final` exists and may not be replaced.
+    """
+    check_free(final, overwrite=overwrite)
+    partial = final.with_name(f".{final.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if final.exists():
+            old = final.with_name(f".{final.name}.old")
+            shutil.rmtree(old, ignore_errors=True)
+            final.replace(old)
+            partial.replace(final)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            partial.replace(final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_free(final: Path, *, overwrite: bool = False) -> None:
+    """Refuses early, before any work, where the output may not be written.
+
+    Raises:
+        UserError: where `final` is a file, or a non-empty folder and `overwrite` is off.
+    """
+    if final.is_file():
+        raise UserError(f"{final}: is a file; --out names a folder")
+    if final.exists() and any(final.iterdir()) and not overwrite:
+        raise UserError(f"{final}: already holds something; choose another --out or pass --overwrite")
+
+
+def is_current(folder: Path, expected: str) -> bool:
+    """Says whether a folder holds the finished result with this fingerprint."""
+    manifest = read_manifest(folder)
+    return manifest is not None and manifest.fingerprint == expected
+
+
+def explain_change(folder: Path, recipe: Mapping[str, Any], parents: Mapping[str, str]) -> str:
+    """Says in one line why a finished folder is out of date: which recipe values or parents differ."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return "not finished"
+    changes = diff(manifest.recipe, json.loads(json.dumps(dict(recipe)))) + diff(manifest.parents, dict(parents))
+    if manifest.versions.get("dateline") != __version__:
+        changes.append(f"dateline: {manifest.versions.get('dateline')} -> {__version__}")
+    shown = "; ".join(changes[:3])
+    return shown + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")

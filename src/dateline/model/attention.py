@@ -1,0 +1,119 @@
+"""Attention that never crosses documents, through transformers' attention registry.
+
+Enters: queries, keys and values of packed rows, and the documents' lengths. Leaves: attention output.
+Deliberately not done: no sliding windows, no cache; generation and evaluation use transformers' own attention.
+
+On CUDA, `varlen_attn` (FlashAttention) reads the boundaries. On the CPU, segments of similar length are laid side by
+side, padded, and given to SDPA's causal kernel: the work grows with the documents, not with the row.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+ATTENTION = "dateline_documents"
+BLOCK = 32
+"""On the CPU, segments whose lengths round up to the same multiple of this share a kernel call."""
+
+
+class Documents(NamedTuple):
+    """Where the segments of a batch are, prepared once and used by every layer."""
+
+    starts: Tensor
+    """Cumulative lengths over the flattened batch, int32, shape [num_segments + 1]."""
+    longest: int
+    groups: tuple[tuple[Tensor, Tensor], ...]
+    """CPU only: for each padded length, (gather [segments, padded], flat position of every token in that block)."""
+
+
+def locate_documents(segment_lengths: npt.NDArray[np.int32], device: torch.device | str) -> Documents:
+    """Prepares boundaries for `document_attention` from the loader's segment lengths."""
+    starts = np.concatenate([[0], np.cumsum(segment_lengths)]).astype(np.int32)
+    device = torch.device(device)
+    longest = int(segment_lengths.max())
+    if device.type == "cuda":
+        moved = torch.from_numpy(starts).pin_memory().to(device, non_blocking=True)
+        return Documents(moved, longest, ())
+    groups = []
+    padded = -(-segment_lengths // BLOCK) * BLOCK
+    for length in np.unique(padded).tolist():
+        members = np.flatnonzero(padded == length)
+        offsets = np.arange(length)
+        inside = offsets[None, :] < segment_lengths[members][:, None]
+        positions = np.where(inside, starts[members][:, None] + offsets, starts[members][:, None])
+        groups.append((torch.from_numpy(positions.astype(np.int64)), torch.from_numpy(np.flatnonzero(inside))))
+    return Documents(torch.from_numpy(starts), longest, tuple(groups))
+
+
+def document_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    documents: Documents,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """Causal attention inside each document.
+
+    Args:
+        module: the attention layer (unused; the registry passes it).
+        query: shape [batch, heads, length, head_dim].
+        key: shape [batch, key_value_heads, length, head_dim].
+        value: like `key`.
+        attention_mask: must be None; boundaries are in `documents`.
+        documents: from `locate_documents`.
+        scaling: factor on the scores, 1/sqrt(head_dim) if None.
+        dropout: share of attention weights set to zero; CPU only, because the CUDA kernel has none.
+
+    Returns:
+        The output, shape [batch, length, heads, head_dim], and None for the weights.
+    """
+    assert attention_mask is None
+    batch, heads, length, dim = query.shape
+    flat = [x.transpose(1, 2).reshape(batch * length, x.shape[1], dim) for x in (query, key, value)]
+    grouped = key.shape[1] != heads
+    if query.is_cuda:
+        if dropout:
+            raise ValueError("model.dropout: the CUDA attention kernel has no dropout; set it to 0")
+        from torch.nn.attention.varlen import varlen_attn
+
+        q, k, v = (x.to(torch.bfloat16) if x.dtype == torch.float32 else x for x in flat)
+        starts, longest = documents.starts, documents.longest
+        out = varlen_attn(
+            q, k, v, starts, starts, longest, longest, scale=scaling, window_size=(-1, 0), enable_gqa=grouped
+        )
+        assert isinstance(out, Tensor)
+        return out.to(query.dtype).view(batch, length, heads, dim), None
+    pieces, places = [], []
+    for gather, kept in documents.groups:
+        shape = (*gather.shape, -1, dim)
+        # Short sequences are several times slower in the CPU's bfloat16 kernel than in its float32 one.
+        q, k, v = (x.index_select(0, gather.view(-1)).view(shape).transpose(1, 2).float() for x in flat)
+        with torch.autocast("cpu", enabled=False):
+            attended = functional.scaled_dot_product_attention(
+                q, k, v, is_causal=True, scale=scaling, dropout_p=dropout, enable_gqa=grouped
+            )
+        pieces.append(attended.to(query.dtype).transpose(1, 2).reshape(-1, heads, dim).index_select(0, kept))
+        places.append(gather.view(-1)[kept])
+    order = torch.cat(places).argsort()
+    return torch.cat(pieces).index_select(0, order).view(batch, length, heads, dim), None
+
+
+def register_attention() -> None:
+    """Makes `attn_implementation="dateline_documents"` known to transformers; doing it twice is harmless."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(ATTENTION, document_attention)
+
+
+register_attention()

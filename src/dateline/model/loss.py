@@ -1,0 +1,93 @@
+"""Cross-entropy straight from hidden states, a few rows of logits at a time.
+
+Enters: hidden states, the output embedding, labels. Leaves: the summed loss, with gradients.
+Deliberately not done: no label smoothing, no z-loss, no logits for positions without a label.
+
+With a vocabulary of 128,256 the float32 logits of one row of 2,048 tokens take 1 GB; a chunk takes `CHUNK_BYTES`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+CHUNK_BYTES = 64 * 2**20
+"""Float32 logits that exist at a time."""
+IGNORED = -100
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    """Computes loss and gradients in one pass over the chunks, so that backward has nothing left but a product."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
+        needs_grad = hidden.requires_grad or weight.requires_grad
+        grad_hidden = torch.empty_like(hidden) if needs_grad else None
+        accumulate = torch.float64 if weight.dtype == torch.float64 else torch.float32
+        grad_weight = torch.zeros_like(weight, dtype=accumulate) if needs_grad else None
+        compute = weight.to(hidden.dtype)
+        loss = torch.zeros((), dtype=accumulate, device=hidden.device)
+        for start in range(0, hidden.shape[0], chunk_rows(weight.shape[0])):
+            rows = slice(start, start + chunk_rows(weight.shape[0]))
+            logits = (hidden[rows] @ compute.T).to(accumulate)
+            logits -= logits.logsumexp(-1, keepdim=True)
+            target = labels[rows, None]
+            loss -= logits.gather(1, target).sum()
+            if grad_hidden is not None and grad_weight is not None:
+                grad_logits = logits.exp_()
+                grad_logits.scatter_add_(1, target, torch.full_like(target, -1, dtype=accumulate))
+                low = grad_logits.to(hidden.dtype)
+                torch.mm(low, compute, out=grad_hidden[rows])
+                grad_weight += low.T @ hidden[rows]
+        ctx.save_for_backward(grad_hidden, None if grad_weight is None else grad_weight.to(weight.dtype))
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        grad_hidden, grad_weight = ctx.saved_tensors
+        factor = grads[0]
+        return grad_hidden * factor.to(grad_hidden.dtype), grad_weight * factor.to(grad_weight.dtype), None
+
+
+def chunk_rows(vocab_size: int) -> int:
+    """Returns how many positions share a chunk of logits."""
+    return max(16, CHUNK_BYTES // (4 * vocab_size))
+
+
+def cross_entropy_sum(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
+    """Returns the sum of -log p(label) over all positions whose label is not -100, in nats.
+
+    Args:
+        hidden: last hidden states, shape [..., hidden_size].
+        weight: output embedding, shape [vocab_size, hidden_size].
+        labels: next tokens, already shifted, shape [...].
+    """
+    labels = labels.reshape(-1)
+    scored = torch.nonzero(labels != IGNORED).squeeze(1)
+    flat = hidden.reshape(-1, hidden.shape[-1]).index_select(0, scored)
+    device = hidden.device.type
+    if torch.is_autocast_enabled(device):
+        flat = flat.to(torch.get_autocast_dtype(device))
+    with torch.autocast(device, enabled=False):
+        result: Tensor = _LinearCrossEntropy.apply(flat, weight, labels[scored])  # type: ignore[no-untyped-call]
+    return result
+
+
+@torch.no_grad()
+def token_losses(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
+    """Returns -log p(label) for each position in float32 nats; for evaluation.
+
+    Args:
+        hidden: hidden states of the scored positions only, shape [positions, hidden_size].
+        weight: output embedding, shape [vocab_size, hidden_size].
+        labels: next tokens, shape [positions].
+    """
+    losses = []
+    compute = weight.to(hidden.dtype)
+    for start in range(0, hidden.shape[0], chunk_rows(weight.shape[0])):
+        rows = slice(start, start + chunk_rows(weight.shape[0]))
+        logits = (hidden[rows] @ compute.T).float()
+        losses.append(logits.logsumexp(-1) - logits.gather(1, labels[rows, None]).squeeze(1))
+    return torch.cat(losses) if losses else hidden.new_zeros(0, dtype=torch.float32)

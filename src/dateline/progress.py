@@ -1,0 +1,68 @@
+"""Progress that suits the place where it is shown: a bar on a terminal, a few plain lines in a log.
+
+Enters: a total and advances. Leaves: text on standard error only, so that standard output stays for results.
+Deliberately not done: no nested bars, no colours in logs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+LOG_SECONDS = 10.0
+"""A log gets a line at most this often."""
+
+
+class Advance(Protocol):
+    """Moves the progress on by some units; `note` is shown beside the bar (`loss 2.31`)."""
+
+    def __call__(self, amount: int = 1, note: str = "") -> None:
+        """Adds `amount` units."""
+
+
+@contextmanager
+def progress(name: str, total: int | None, unit: str = "") -> Iterator[Advance]:
+    """Shows how far a loop of `total` units has come (None where that is unknown) while the block runs."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        columns = (
+            TextColumn("{task.description:<24}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task(name, total=total, note="")
+
+            def advance(amount: int = 1, note: str = "") -> None:
+                bar.advance(task, amount)
+                if note:
+                    bar.update(task, note=note)
+
+            yield advance
+        return
+    started = shown = time.monotonic()
+    done = 0
+    last_note = ""
+
+    def log(amount: int = 1, note: str = "") -> None:
+        nonlocal done, shown, last_note
+        done += amount
+        last_note = note or last_note
+        now = time.monotonic()
+        if now - shown >= LOG_SECONDS:
+            shown = now
+            of = f"/{total:,}" if total else ""
+            console.print(f"{name}: {done:,}{of} {unit} {now - started:.0f}s {last_note}".rstrip(), highlight=False)
+
+    yield log
+    seconds = time.monotonic() - started
+    console.print(f"{name}: {done:,} {unit} in {seconds:.1f}s {last_note}".rstrip(), highlight=False)

@@ -1,0 +1,172 @@
+"""The nouns that cross the boundaries between Dateline's rooms.
+
+Enters: nothing; this module depends on the standard library and numpy only.
+Leaves: `Place`, `Article`, `EncodedArticle`, `Row`, `Score`, and the five continents.
+Deliberately not done: no behaviour beyond identity and validation, so that any room can be read with this page alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+CONTINENTS = ("Africa", "America", "Asia", "Europe", "Oceania")
+"""The five-way convention of the paper (arXiv 2601.15236): both Americas are one continent."""
+
+SPLITS = ("train", "validation", "test")
+
+EvidenceKind = Literal["declared", "outlet", "suffix", "hint"]
+"""Where a statement about a country comes from, strongest first."""
+
+Verified = Literal["agree", "single", "conflict", "none"]
+"""Whether two independent pieces of evidence agree, one stands alone, some conflict, or there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One statement about where a URL comes from."""
+
+    kind: EvidenceKind
+    country: str
+    """ISO 3166 alpha-2, lower case; empty when the evidence names a continent only (`/world/africa`)."""
+    continent: str
+    detail: str
+    """What was seen, for people: `suffix .co.za`, `outlet table: Daily Maverick`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is known about the origin of a URL. Unknown parts are empty strings, never None."""
+
+    domain: str = ""
+    """Registered domain in lower case, without `www.` (`bbc.co.uk`)."""
+    country: str = ""
+    """ISO 3166 alpha-2, lower case (`gb`)."""
+    continent: str = ""
+    """One of `CONTINENTS`."""
+    decided_by: EvidenceKind | Literal[""] = ""
+    verified: Verified = "none"
+    evidence: tuple[Evidence, ...] = ()
+    reason: str = ""
+    """Why a part is empty, for people; empty when nothing is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """One news article. Empty strings stand for what is unknown."""
+
+    id: str
+    url: str
+    domain: str
+    country: str
+    continent: str
+    date: str
+    """ISO 8601 day (`2021-03-04`) or empty."""
+    title: str
+    text: str
+    source: str
+    """The file or generator that the article came from."""
+    split: str = ""
+    """One of `SPLITS` once the corpus is built."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedArticle:
+    """An article as body tokens plus metadata columns; no BOS, EOS or prefix among the tokens."""
+
+    tokens: npt.NDArray[np.int32]
+    id: str
+    url: str
+    domain: str
+    country: str
+    continent: str
+    date: str
+    split: str
+    num_bytes: int
+    """UTF-8 bytes of the body text that the tokens stand for: the denominator of bits per byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training sequence of `sequence_length` tokens, made of whole segments and padding at the end.
+
+    A segment is `<bos> prefix body-chunk [<eos>]`. Arrays have shape [sequence_length].
+    """
+
+    input_ids: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    """The token to predict at each position (already shifted), or -100 where no loss is taken."""
+    position_ids: npt.NDArray[np.int64]
+    """Restart at 0 with every segment."""
+    segment_lengths: tuple[int, ...]
+    """Token counts of the segments in order; padding, if any, is a last segment of its own."""
+    num_tokens: int
+    """Tokens that are not padding."""
+    num_body_tokens: int
+    """Body tokens: neither BOS, prefix, EOS nor padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One number of the score table, with its interval and with what makes it comparable."""
+
+    run: str
+    condition: str
+    grouping: str
+    """`all`, `continent`, `country`."""
+    group: str
+    metric: str
+    """`nll` (nats per body token), `ppl`, `bits_per_byte`; `nll_difference` where `versus` is set."""
+    value: float
+    ci_low: float
+    ci_high: float
+    num_documents: int
+    num_tokens: int
+    protocol: str
+    """Fingerprint of the protocol, `strict-1a2b3c4d`."""
+    model: str
+    """Fingerprint of the model that was scored."""
+    corpus: str
+    """Fingerprint of the encoded corpus."""
+    versus: str = ""
+    """For differences: `run/condition` that was subtracted, on the same documents."""
+    p_value: float | None = None
+    """Two-sided, paired bootstrap, never below 1/(resamples + 1); None for levels."""
+
+
+def stable_hash(*parts: str) -> int:
+    """Returns a 64-bit integer that depends on nothing but the parts: the same on every machine and Python."""
+    digest = hashlib.blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
+
+
+def article_id(url: str, title: str, text: str) -> str:
+    """Returns the identity of an article, 16 hex digits, from what it says and where it stood."""
+    return f"{stable_hash(url, title, text):016x}"
+
+
+def body_text(title: str, text: str) -> str:
+    """Returns what the model is trained to write: the same bytes under every condition."""
+    return f"TITLE: {title}\n\nCONTENT: {text}"
+
+
+__all__ = [
+    "CONTINENTS",
+    "SPLITS",
+    "Article",
+    "EncodedArticle",
+    "Evidence",
+    "EvidenceKind",
+    "Place",
+    "Row",
+    "Score",
+    "Verified",
+    "article_id",
+    "body_text",
+    "stable_hash",
+]

@@ -1,0 +1,142 @@
+"""A corpus folder becomes an encoded corpus: every article is tokenized exactly once.
+
+Enters: articles in Parquet. Leaves: Arrow shards of body tokens with metadata, the tokenizer beside them, a manifest.
+Deliberately not done: no truncation, no special tokens, no processes: `tokenizers` uses all cores from one thread,
+while a second thread reads and writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from dateline.conditions import DEFAULT_FIELDS, Metadata, render
+from dateline.config import Section
+from dateline.corpus import read_articles
+from dateline.errors import UserError
+from dateline.manifest import Manifest, new_folder, require_manifest, stage_fingerprint, write_manifest
+from dateline.progress import progress
+from dateline.records import Article, body_text
+from dateline.tokens.store import SCHEMA, TEXT_COLUMNS, ShardWriter
+from dateline.tokens.tokenizer import load_tokenizer, tokenizer_fingerprint, train_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+BATCH_DOCUMENTS = 1_000
+
+
+class EncodeRecipe(Section):
+    """How a corpus is tokenized."""
+
+    tokenizer: str | None = None
+    """A folder with a Hugging Face tokenizer; null trains a byte-level BPE on the training split."""
+    vocab_size: int = 32_768
+    """Size of the trained vocabulary; ignored where `tokenizer` is given."""
+    training_articles: int = 100_000
+    """The BPE is trained on at most this many articles, bodies and prefixes."""
+
+
+def encode_plan(recipe: EncodeRecipe, corpus: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Returns the recipe and parents that decide whether an encoded corpus is up to date, without encoding."""
+    parents = {"corpus": require_manifest(corpus, "corpus", "dateline corpus PATH... --out DIR").fingerprint}
+    data = recipe.model_dump(mode="json")
+    if recipe.tokenizer is not None:
+        parents["tokenizer"] = tokenizer_fingerprint(load_tokenizer(recipe.tokenizer))
+        data["vocab_size"] = None
+    return data, parents
+
+
+def encode_corpus(recipe: EncodeRecipe, corpus: Path, out: Path, *, overwrite: bool = False) -> Manifest:
+    """Encodes a corpus folder into `out`.
+
+    Raises:
+        UserError: where the corpus or the tokenizer is missing, or `out` may not be written.
+    """
+    data, parents = encode_plan(recipe, corpus)
+    total = require_manifest(corpus, "corpus", "dateline corpus").counts["kept"]
+    with new_folder(out, overwrite=overwrite) as folder:
+        if recipe.tokenizer is None:
+            tokenizer = train_tokenizer(_training_texts(corpus, recipe.training_articles), recipe.vocab_size)
+        else:
+            tokenizer = load_tokenizer(recipe.tokenizer)
+        tokenizer.save_pretrained(folder / "tokenizer")
+        num_tokens = num_bytes = longest = 0
+        with ShardWriter(folder) as writer, progress("encode", total, "articles") as advance:
+            for batch, counts in _encode(tokenizer, read_articles(corpus)):
+                writer.write(batch)
+                num_tokens += int(counts.sum())
+                num_bytes += int(batch.column("num_bytes").to_numpy().sum())
+                longest = max(longest, int(counts.max()))
+                advance(batch.num_rows)
+        if writer.num_documents == 0:
+            raise UserError(f"{corpus}: holds no article; build the corpus again")
+        manifest = Manifest.of(
+            "encode",
+            data,
+            parents,
+            counts={"in": writer.num_documents, "kept": writer.num_documents, "tokens": num_tokens, "bytes": num_bytes},
+            facts={
+                "vocab_size": len(tokenizer),
+                "tokenizer": tokenizer_fingerprint(tokenizer),
+                "bytes_per_token": round(num_bytes / max(num_tokens, 1), 3),
+                "longest": longest,
+            },
+            packages=("tokenizers", "transformers", "pyarrow"),
+        )
+        assert manifest.fingerprint == stage_fingerprint("encode", data, parents)
+        write_manifest(folder, manifest)
+    return manifest
+
+
+def _training_texts(corpus: Path, limit: int) -> Iterator[str]:
+    articles = (article for article in read_articles(corpus) if article.split == "train")
+    found = False
+    for article in islice(articles, limit):
+        found = True
+        yield body_text(article.title, article.text)
+        yield render(_metadata(article), DEFAULT_FIELDS)
+    if not found:
+        raise UserError(f"{corpus}: no article in the train split, so no tokenizer can be trained; pass --tokenizer")
+
+
+def _metadata(article: Article) -> Metadata:
+    return Metadata(article.url, article.domain, article.country, article.continent, article.date)
+
+
+def _encode(
+    tokenizer: PreTrainedTokenizerFast, articles: Iterator[Article]
+) -> Iterator[tuple[pa.RecordBatch, np.ndarray[Any, Any]]]:
+    """Yields record batches in order; reading the next batch overlaps with tokenizing this one."""
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = True  # an article that writes "<eos>" means the characters
+
+    def take() -> tuple[list[Article], list[str]]:
+        batch = list(islice(articles, BATCH_DOCUMENTS))
+        return batch, [body_text(article.title, article.text) for article in batch]
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        pending = reader.submit(take)
+        while True:
+            batch, texts = pending.result()
+            if not batch:
+                return
+            pending = reader.submit(take)
+            encodings = backend.encode_batch_fast(texts, add_special_tokens=False)
+            lists = [encoding.ids for encoding in encodings]
+            counts = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
+            offsets = np.concatenate([[0], np.cumsum(counts)])
+            values = np.concatenate([np.asarray(ids, dtype=np.int32) for ids in lists])
+            tokens = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values, type=pa.int32()))
+            columns: list[pa.Array[Any]] = [tokens]
+            columns += [pa.array([getattr(a, name) for a in batch], type=pa.string()) for name in TEXT_COLUMNS]
+            columns.append(pa.array([len(text.encode("utf-8")) for text in texts], type=pa.int32()))
+            yield pa.RecordBatch.from_arrays(columns, schema=SCHEMA), counts

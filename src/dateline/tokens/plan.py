@@ -1,0 +1,183 @@
+"""The plan of a run: which documents, with which prefixes, stand in which rows, and how many rows there are.
+
+Enters: an encoded corpus, the recipe's conditions, mix, packing and length, and a seed. Leaves: rows by number.
+Deliberately not done: body tokens are not read here; a plan for a million documents takes seconds.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from dateline.conditions import Conditioning, Metadata, render, shown_fields
+from dateline.conditions.dropout import uniform
+from dateline.config import Section
+from dateline.errors import UserError
+from dateline.tokens.mix import DocumentStream, Mix
+from dateline.tokens.pack import PackedRows, pack, split_into_chunks
+from dateline.tokens.store import EncodedCorpus
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+ROWS = 0x40035
+"""Stream number of the draw that sorts the rows of a window."""
+
+Tokens = npt.NDArray[np.int32]
+
+
+class Packing(Section):
+    """How documents are put into rows: best-fit decreasing over windows of the document order."""
+
+    sequence_length: int = Field(default=2048, ge=16)
+    """Tokens in a row."""
+    window_rows: int = Field(default=4096, ge=1)
+    """Body tokens of a window, in rows: larger windows fill better, smaller ones plan sooner."""
+
+
+class Window(NamedTuple):
+    """The planned rows of one window of documents."""
+
+    rows: PackedRows
+    documents: npt.NDArray[np.int64]
+    prefixes: npt.NDArray[np.int64]
+    """For each document, the number of its prefix in the prefix table."""
+
+
+class PrefixTable:
+    """Every prefix text that occurs, tokenized once and capped at half a row."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> None:
+        """Args: tokenizer; max_tokens: longer prefixes lose their end."""
+        self._tokenizer = tokenizer
+        self._max_tokens = max_tokens
+        self._numbers: dict[str, int] = {}
+        self.tokens: list[Tokens] = []
+        self.num_capped = 0
+
+    def number(self, text: str) -> int:
+        """Returns the number of a prefix, tokenizing it at first sight."""
+        known = self._numbers.get(text)
+        if known is not None:
+            return known
+        ids: Any = self._tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
+        self.num_capped += len(ids) > self._max_tokens
+        self.tokens.append(np.asarray(ids[: self._max_tokens], dtype=np.int32))
+        self._numbers[text] = len(self.tokens) - 1
+        return len(self.tokens) - 1
+
+
+class Plan:
+    """The rows of a run in order; everything is recomputed from (recipe, seed), nothing is remembered."""
+
+    def __init__(
+        self,
+        corpus: EncodedCorpus,
+        tokenizer: PreTrainedTokenizerFast,
+        *,
+        conditions: Conditioning,
+        mix: Mix,
+        packing: Packing,
+        seed: int,
+        epochs: float | None = None,
+        num_rows: int | None = None,
+    ) -> None:
+        """Plans lazily, window by window.
+
+        Args:
+            corpus: the encoded corpus.
+            tokenizer: its tokenizer, for the prefixes.
+            conditions: what the model is told.
+            mix: weights and filters.
+            packing: row length and window.
+            seed: of order, dropout and rows.
+            epochs: length of the run in passes over the body tokens of the selected training documents, or
+            num_rows: length of the run in rows; give exactly one of the two.
+        """
+        if (epochs is None) == (num_rows is None):
+            raise UserError("give the length of a run either in epochs or in steps")
+        self.corpus = corpus
+        self.conditions = conditions
+        self.packing = packing
+        self.seed = seed
+        self.stream = DocumentStream(corpus, mix, seed)
+        self.prefixes = PrefixTable(tokenizer, packing.sequence_length // 2)
+        self._window_tokens = packing.window_rows * packing.sequence_length
+        self._total_tokens = None if epochs is None else round(epochs * self.stream.epoch_tokens)
+        self._wanted_rows = num_rows
+        self._row_starts = [0]
+        self.window = lru_cache(maxsize=4)(self._plan_window)
+        self._place_numbers, self._places = _factorize(corpus, conditions)
+        self._plain = self.prefixes.number("")
+
+    def num_rows(self) -> int:
+        """Returns the rows of the whole run; plans all windows, about five seconds for a million documents."""
+        if self._wanted_rows is not None:
+            return self._wanted_rows
+        assert self._total_tokens is not None
+        while len(self._row_starts) - 1 < -(-self._total_tokens // self._window_tokens):
+            self._advance()
+        return self._row_starts[-1]
+
+    def locate(self, row: int) -> tuple[int, int]:
+        """Returns (window, row in the window) of a row of the run."""
+        while self._row_starts[-1] <= row:
+            self._advance()
+        window = int(np.searchsorted(self._row_starts, row, side="right")) - 1
+        return window, row - self._row_starts[window]
+
+    def _advance(self) -> None:
+        self._row_starts.append(self._row_starts[-1] + self.window(len(self._row_starts) - 1).rows.num_rows)
+
+    def _plan_window(self, number: int) -> Window:
+        start = number * self._window_tokens
+        end = start + self._window_tokens
+        if self._total_tokens is not None:
+            end = min(end, self._total_tokens)
+            assert start < end, "the run has ended before this window"
+        documents, epochs = self.stream.window(start, end)
+        mask = shown_fields(self.conditions, self.seed, self.corpus.keys[documents], epochs)
+        if self._cools_down(number):
+            mask[:] = 0
+        prefixes = self._prefix_numbers(documents, mask)
+        prefix_lengths = np.array([len(tokens) for tokens in self.prefixes.tokens], dtype=np.int64)[prefixes]
+        length = self.packing.sequence_length
+        chunks = split_into_chunks(self.corpus.lengths[documents], prefix_lengths, length)
+        numbers = np.arange(len(chunks.size), dtype=np.uint64)
+        row_keys = uniform(self.seed, numbers, np.full(len(numbers), number, dtype=np.int64), ROWS)
+        return Window(pack(chunks, length, row_keys), documents, prefixes)
+
+    def _cools_down(self, number: int) -> bool:
+        cooldown = self.conditions.cooldown
+        if not cooldown:
+            return False
+        if self._total_tokens is not None:
+            return number * self._window_tokens >= (1 - cooldown) * self._total_tokens
+        assert self._wanted_rows is not None
+        return self._row_starts[number] >= (1 - cooldown) * self._wanted_rows
+
+    def _prefix_numbers(self, documents: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        if not self.conditions.fields:
+            return np.full(len(documents), self._plain, dtype=np.int64)
+        bits = len(self.conditions.fields)
+        codes, inverse = np.unique((self._place_numbers[documents] << bits) | mask, return_inverse=True)
+        numbers = np.empty(len(codes), dtype=np.int64)
+        for index, code in enumerate(codes.tolist()):
+            shown = tuple(field for bit, field in enumerate(self.conditions.fields) if code >> bit & 1)
+            numbers[index] = self.prefixes.number(render(self._places[code >> bits], shown))
+        return numbers[inverse]
+
+
+def _factorize(corpus: EncodedCorpus, conditions: Conditioning) -> tuple[npt.NDArray[np.int64], list[Metadata]]:
+    """Numbers the distinct combinations of the metadata columns that the prefix can show."""
+    columns = [{"url_hash": "domain"}.get(field, field) for field in conditions.fields]
+    if not columns:
+        return np.zeros(0, dtype=np.int64), []
+    seen: dict[tuple[str, ...], int] = {}
+    values = zip(*(corpus.column(name) for name in columns), strict=True)
+    numbers = np.fromiter((seen.setdefault(value, len(seen)) for value in values), np.int64, corpus.num_documents)
+    return numbers, [Metadata(**dict(zip(columns, value, strict=True))) for value in seen]

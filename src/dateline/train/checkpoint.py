@@ -1,0 +1,105 @@
+"""Checkpoints: a Hugging Face folder plus what a resumed run needs, whole or absent.
+
+Enters: model, optimizer, step. Leaves: `checkpoints/step-000123/`, the last few of them.
+Deliberately not done: no data position is saved; it follows from the step.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from dateline.errors import UserError
+from dateline.manifest import new_folder, write_atomically
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+STATE = "training_state.pt"
+FACTS = "dateline.json"
+"""In a model folder: the fields that it was trained with, and where it comes from."""
+
+
+def save_model(
+    folder: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, facts: dict[str, Any]
+) -> None:
+    """Fills a folder that transformers loads unchanged: config, safetensors, tokenizer, and `dateline.json`."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    write_atomically(folder / FACTS, json.dumps(facts, indent=2) + "\n")
+
+
+def save_checkpoint(
+    run: Path,
+    step: int,
+    model: LlamaForCausalLM,
+    optimizer: torch.optim.Optimizer,
+    tokenizer: PreTrainedTokenizerFast,
+    facts: dict[str, Any],
+    *,
+    progress: dict[str, int],
+    keep: int,
+) -> Path:
+    """Writes the checkpoint after `step` steps, and removes all but the newest `keep`.
+
+    A checkpoint of this step that is there already is left alone: it holds the same numbers.
+    """
+    final = run / "checkpoints" / f"step-{step:08d}"
+    if not final.exists():
+        with new_folder(final) as folder:
+            save_model(folder, model, tokenizer, facts)
+            state = {
+                "step": step,
+                "progress": progress,
+                "fingerprint": facts["fingerprint"],
+                "optimizer": optimizer.state_dict(),
+                "rng": torch.get_rng_state(),
+                "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            }
+            torch.save(state, folder / STATE)
+    for old in checkpoints(run)[:-keep]:
+        shutil.rmtree(old)
+    return final
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """Returns the complete checkpoints of a run, oldest first."""
+    return sorted((run / "checkpoints").glob("step-*"))
+
+
+def load_checkpoint(
+    checkpoint: Path, fingerprint: str, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer
+) -> tuple[int, dict[str, int]]:
+    """Puts a checkpoint's numbers into model and optimizer.
+
+    Returns:
+        Steps done, and the counters of the loop.
+
+    Raises:
+        UserError: where the checkpoint is damaged or belongs to another recipe.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_model
+
+    try:
+        state = torch.load(checkpoint / STATE, weights_only=True, map_location="cpu")
+        if state["fingerprint"] != fingerprint:
+            raise UserError(
+                f"{checkpoint}: is a checkpoint of another recipe ({state['fingerprint']}, now {fingerprint}); "
+                "restore the recipe or choose another --out"
+            )
+        load_model(model, checkpoint / "model.safetensors")
+    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
+        raise UserError(
+            f"{checkpoint}: damaged ({str(error).splitlines()[0]}); delete this folder and resume from the one before"
+        ) from None
+    optimizer.load_state_dict(state["optimizer"])
+    torch.set_rng_state(state["rng"])
+    if state["cuda_rng"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda_rng"])
+    return int(state["step"]), dict(state["progress"])

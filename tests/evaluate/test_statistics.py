@@ -1,0 +1,162 @@
+import math
+import time
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from dateline.errors import UserError
+from dateline.evaluate.statistics import (
+    bits_per_byte,
+    micro_average,
+    paired_difference,
+    ratio_difference,
+    resampled_sums,
+    two_sided_p,
+)
+
+
+def documents(rng, number, effect=0.0):
+    """Documents whose nll per token and length vary and hang together, as in news."""
+    tokens = rng.integers(50, 800, size=number)
+    hardness = 2.0 + 0.4 * rng.standard_normal(number) + 100 / tokens
+    first = tokens * (hardness + effect + 0.1 * rng.standard_normal(number))
+    second = tokens * (hardness + 0.1 * rng.standard_normal(number))
+    return first, second, tokens
+
+
+def test_value_is_the_micro_average_and_not_the_mean_of_averages():
+    estimate = micro_average([10.0, 90.0], [10, 30])
+    assert estimate.value == 100 / 40
+    assert estimate.low <= estimate.value <= estimate.high
+    assert math.isnan(estimate.p_value)
+
+
+def test_bits_per_byte_is_in_bits():
+    assert bits_per_byte([8 * math.log(2), 16 * math.log(2)], [4, 8]).value == pytest.approx(2.0)
+
+
+def test_interval_agrees_with_scipy():
+    nll, _, tokens = documents(np.random.default_rng(1), 60)
+    ours = micro_average(nll, tokens, resamples=20_000)
+    theirs = stats.bootstrap(
+        (nll, tokens.astype(float)),
+        lambda a, b, axis: a.sum(axis=axis) / b.sum(axis=axis),
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        n_resamples=20_000,
+        rng=np.random.default_rng(5),
+    ).confidence_interval
+    width = theirs.high - theirs.low
+    assert abs(ours.low - theirs.low) < 0.03 * width
+    assert abs(ours.high - theirs.high) < 0.03 * width
+
+
+def test_coverage_of_the_nominal_95_percent_interval():
+    rng = np.random.default_rng(7)
+    long_run = documents(rng, 2_000_000)
+    truth = long_run[0].sum() / long_run[2].sum()
+    hits, experiments = 0, 1500
+    for experiment in range(experiments):
+        nll, _, tokens = documents(rng, 150)
+        estimate = micro_average(nll, tokens, resamples=400, seed=experiment)
+        hits += estimate.low <= truth <= estimate.high
+    assert 0.93 <= hits / experiments <= 0.97
+
+
+def test_false_positives_and_power_of_the_paired_test():
+    rng = np.random.default_rng(8)
+    experiments = 1000
+    false = true = 0
+    for experiment in range(experiments):
+        first, second, tokens = documents(rng, 100)
+        false += paired_difference(first, second, tokens, resamples=400, seed=experiment).p_value <= 0.05
+        first, second, tokens = documents(rng, 100, effect=0.05)
+        true += paired_difference(first, second, tokens, resamples=400, seed=experiment).p_value <= 0.05
+    assert false / experiments <= 0.07
+    assert true / experiments >= 0.8
+
+
+def test_pairing_narrows_the_interval_and_has_the_sign_of_first_minus_second():
+    first, second, tokens = documents(np.random.default_rng(9), 500, effect=-0.05)
+    level = micro_average(first, tokens)
+    difference = paired_difference(first, second, tokens)
+    assert difference.value == pytest.approx((first.sum() - second.sum()) / tokens.sum())
+    assert difference.value < 0
+    assert difference.high - difference.low < 0.6 * (level.high - level.low)
+
+
+def test_p_value_never_falls_below_its_floor_and_never_rises_above_one():
+    tokens = np.full(50, 10)
+    sure = paired_difference(np.full(50, 20.0), np.full(50, 30.0), tokens, resamples=999)
+    assert sure.p_value == 1 / 1000
+    same = paired_difference(np.full(50, 20.0), np.full(50, 20.0), tokens, resamples=999)
+    assert same.p_value == 1.0
+    assert two_sided_p(np.array([-1.0, 1.0, 1.0, 1.0])) == 3 / 5
+
+
+def test_same_seed_same_numbers_and_other_seed_others():
+    nll, _, tokens = documents(np.random.default_rng(2), 40)
+    assert micro_average(nll, tokens, seed=3)[:3] == micro_average(nll, tokens, seed=3)[:3]
+    assert micro_average(nll, tokens, seed=3)[1:3] != micro_average(nll, tokens, seed=4)[1:3]
+
+
+def test_draws_are_the_same_for_every_column_and_call():
+    columns = np.random.default_rng(0).random((30, 3))
+    together = resampled_sums(columns, resamples=50, seed=1)
+    apart = resampled_sums(columns[:, :1], resamples=50, seed=1)
+    np.testing.assert_allclose(together[:, :1], apart, rtol=1e-12)
+    ones = resampled_sums(np.ones((30, 1)), resamples=50, seed=1)
+    np.testing.assert_array_equal(ones, 30.0)
+
+
+def test_a_single_document_has_no_interval():
+    level = micro_average([20.0], [10])
+    assert level.value == 2.0
+    assert math.isnan(level.low)
+    assert math.isnan(level.high)
+    difference = paired_difference([20.0], [10.0], [10])
+    assert difference.value == 1.0
+    assert math.isnan(difference.low)
+    assert math.isnan(difference.p_value)
+
+
+def test_recovered_gain():
+    rng = np.random.default_rng(4)
+    possible = rng.gamma(2.0, 3.0, size=400)
+    recovered = 0.8 * possible + 0.5 * rng.standard_normal(400)
+    gain = ratio_difference(recovered, possible)
+    assert gain.low < 0.8 < gain.high
+    assert gain.high - gain.low < 0.1
+
+
+def test_recovered_gain_without_a_bounded_interval_is_marked():
+    gain = ratio_difference([1.0, 1.0, 1.0], [5.0, -1.0, -1.0])
+    assert gain.value == 1.0
+    assert math.isnan(gain.low)
+    assert math.isnan(gain.high)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: micro_average([], []), "no documents"),
+        (lambda: micro_average([1.0, 2.0], [1]), "different documents: 2 and 1"),
+        (lambda: micro_average([1.0], [0]), "no tokens or bytes"),
+        (lambda: paired_difference([1.0], [1.0, 2.0], [1]), "same documents on both sides, not 1 and 2"),
+        (lambda: ratio_difference([1.0, 1.0], [1.0, -2.0]), "no gain to recover"),
+        (lambda: micro_average([1.0], [1], resamples=0), "resamples must be 1 or more"),
+        (lambda: micro_average(np.ones((2, 2)), np.ones(2)), "one number a document"),
+    ],
+)
+def test_bad_input_is_refused(call, message):
+    with pytest.raises(UserError, match=message):
+        call()
+
+
+def test_ten_thousand_resamples_of_ten_thousand_documents_are_quick():
+    nll, _, tokens = documents(np.random.default_rng(3), 10_000)
+    started = time.process_time()
+    micro_average(nll, tokens, resamples=10_000)
+    assert time.process_time() - started < 4.0  # 0.4 s alone on one core; room for a busy machine
