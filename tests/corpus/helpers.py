@@ -43,7 +43,7 @@ def recipe(*paths: Path | str, **values: Any) -> CorpusRecipe:
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def shared(name: str) -> Path:

@@ -50,6 +50,15 @@ def test_an_article_comes_out_clean_placed_dated_and_identified(tmp_path: Path) 
     assert found.id == article_id(found.url, found.title, found.text)
 
 
+def test_halves_of_characters_are_left_out_and_not_fatal(tmp_path: Path) -> None:
+    half = "\ud800"
+    rows = [row(1, title=f"A{half}", url=f"https://a.co.ke/{half}", text=story(1) + half, date=half, country=half)]
+    out = build(tmp_path, [*rows, row(2, title=half, text=half)])
+    [found] = read_articles(out)
+    assert (found.title, found.url, found.text, found.country) == ("A", "https://a.co.ke/", story(1), "ke")
+    assert reasons(out) == ["no text"]
+
+
 def test_every_dropped_record_is_written_with_its_reason(tmp_path: Path) -> None:
     out = build(
         tmp_path,
@@ -200,10 +209,10 @@ def test_the_same_files_make_the_same_corpus_and_more_files_move_no_document(tmp
 def test_an_outlet_table_of_ones_own_is_a_parent(tmp_path: Path) -> None:
     header = (Path(__file__).parents[2] / "src/dateline/places/data/outlets.csv").read_text().splitlines()[0]
     names = header.split(",")
-    values = {"domain": "hill.example", "country": "ke", "name": "The Hill"}
+    values = {"domain": "hillpaper.com", "country": "ke", "name": "The Hill"}
     table = tmp_path / "outlets.csv"
     table.write_text(header + "\n" + ",".join(values.get(name, "") for name in names) + "\n")
-    out = build(tmp_path, [row(1, url="https://hill.example/a", country="")], outlets=str(table))
+    out = build(tmp_path, [row(1, url="https://hillpaper.com/a", country="")], outlets=str(table))
     assert [article.country for article in read_articles(out)] == ["ke"]
     manifest = read_manifest(out)
     assert manifest is not None

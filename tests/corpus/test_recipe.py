@@ -33,10 +33,10 @@ def test_defaults_cut_nothing_and_have_one_fingerprint() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({}, "recipe: give exactly one of paths and newswire; neither is there (given: {})"),
+        ({}, "recipe: give exactly one of paths and newswire; neither is there"),
         (
             {"paths": ["a"], "newswire": {"articles": 3}},
-            "recipe: give exactly one of paths and newswire; both are there (given: {'paths': ['a'], 'newswire': {'articles': 3}})",
+            "recipe: give exactly one of paths and newswire; both are there",
         ),
         ({"paths": "a", "colums": {}}, "recipe: unknown key 'colums'; did you mean 'columns'?"),
         ({"paths": "a", "columns": {"txt": "b"}}, "recipe: unknown key 'columns.txt'; did you mean 'text'?"),
@@ -55,12 +55,11 @@ def test_defaults_cut_nothing_and_have_one_fingerprint() -> None:
         ),
         (
             {"paths": "a", "countries": ["ke"], "held_out": ["gb"]},
-            "recipe: held_out names gb, which countries leaves out; list them in both "
-            "(given: {'paths': 'a', 'countries': ['ke'], 'held_out': ['gb']})",
+            "recipe: held_out names gb, which countries leaves out; list them in both",
         ),
         (
             {"paths": "a", "max_characters": 10},
-            "recipe: max_characters 10 is below min_characters 200 (given: {'paths': 'a', 'max_characters': 10})",
+            "recipe: max_characters 10 is below min_characters 200",
         ),
     ],
 )

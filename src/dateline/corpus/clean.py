@@ -60,6 +60,7 @@ _SUSPECT = re.compile("[^\n\x20-\x7e\xa1-\xac\xae-\u02ff\u2010-\u2027\u20a0-\u20
 MAX_PASSES = 8
 """Markup that uncovers further markup after this many passes is built to do so: its `<` and `&` are dropped."""
 _NO_MARKUP = str.maketrans("", "", "<&")
+_NO_BREAKS = str.maketrans("", "", "\n\t")
 _COMMENT = re.compile("<!--")
 
 
@@ -84,8 +85,8 @@ def clean_title(title: str) -> str:
 
 
 def clean_address(url: str) -> str:
-    """Returns a URL without surrounding blanks and without characters that cannot be stored; nothing is decoded."""
-    return _INVISIBLE.sub("", url).strip()
+    """Returns a URL without surrounding blanks, line breaks, tabs and invisible characters; nothing is decoded."""
+    return _INVISIBLE.sub("", _NEWLINES.sub("", url)).translate(_NO_BREAKS).strip()
 
 
 def _pass(text: str) -> str:

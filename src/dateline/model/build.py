@@ -1,6 +1,6 @@
-"""A recipe becomes a transformers model, and a folder becomes one again.
+"""A recipe becomes a transformers model.
 
-Enters: the recipe's `model` section, or a Hugging Face folder. Leaves: a causal LM.
+Enters: the recipe's `model` section. Leaves: a causal LM with random weights; and where a folder keeps its model.
 Deliberately not done: no weights from the network; names of hub models belong to a later room.
 """
 
@@ -16,7 +16,7 @@ from dateline.model.attention import ATTENTION
 from dateline.model.sizes import SIZES, ModelRecipe
 
 if TYPE_CHECKING:
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
+    from transformers import LlamaConfig, LlamaForCausalLM
 
 
 def llama_config(recipe: ModelRecipe, vocab_size: int, *, bos: int, eos: int, pad: int) -> LlamaConfig:
@@ -74,21 +74,3 @@ def model_folder(folder: Path | str) -> Path:
             return candidate
     problem = "no config.json in it" if folder.exists() else "no such folder"
     raise UserError(f"{folder}: {problem}; name the output of 'dateline train' or a Hugging Face model folder")
-
-
-def load_model(folder: Path | str, *, device: torch.device | str = "cpu", dtype: str = "float32") -> PreTrainedModel:
-    """Loads any causal LM folder for evaluation.
-
-    Raises:
-        UserError: where files are missing, damaged or not those of a causal LM.
-    """
-    from transformers import AutoModelForCausalLM
-
-    path = model_folder(folder)
-    if not any(path.glob("*.safetensors")) and not any(path.glob("*.bin")):
-        raise UserError(f"{path}: config.json without weights; copy model.safetensors beside it")
-    try:
-        model: Any = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, dtype=getattr(torch, dtype))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise UserError(f"{path}: cannot be loaded as a causal LM ({str(error).splitlines()[0]})") from None
-    return model.to(device).eval()  # type: ignore[no-any-return]

@@ -21,6 +21,10 @@ DASHES: tuple[object, ...] = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 
 """One for each family of runs; conditions differ in colour."""
 
 
+MOST_POINTS = 400
+"""Points of one line: more than the figure has room to show."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line: points of (tokens, nats per token). Lines of one label are seeds of one thing and are named once."""
@@ -40,7 +44,13 @@ def ceiling(lines: Sequence[Line]) -> float:
     losses = sorted(loss for line in lines if not line.faint for _, loss in line.points)
     losses = losses or sorted(loss for line in lines for _, loss in line.points)
     ends = [line.points[-1][1] for line in lines if line.points and not line.faint] or losses[:1]
-    return max(losses[int(0.7 * (len(losses) - 1))], max(ends)) + 0.02 * (losses[-1] - losses[0])
+    return max(losses[int(0.7 * (len(losses) - 1))], max(ends)) + (0.02 * (losses[-1] - losses[0]) or 0.1)
+
+
+def thin(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Returns every n-th point, the last one included, so that a long run does not make a heavy page."""
+    step = -(-len(points) // MOST_POINTS) or 1
+    return tuple(points[::-1][::step][::-1])
 
 
 def ends(lines: Sequence[Line]) -> dict[str, float]:

@@ -205,7 +205,6 @@ def _recovered(
         (74.0 + (136 if narrow else 116), losses, svg.BETTER, "Measured", f"{percent(gain)} of it", labels),
     )
     height = rows[1][0] + 92
-    half = 92.0 if narrow else 110.0
     with drawing(width, height) as ink:
         for value in floors:
             ink.line([place(value)] * 2, [74, rows[1][0] + 14], color=svg.MUTED, width=1.0, linestyle=(0, (3, 3)))
@@ -218,12 +217,15 @@ def _recovered(
                 ink.text(0, y + 38, interval and f"95%: {interval}", size=size - 1.5, color=svg.MUTED)
             ink.line([place(lower), place(upper)], [y, y], color=color, width=9)
             middle = (place(lower) + place(upper)) / 2
+            ink.box(middle - 3 * size, y - 26, 6 * size, 18, fill=svg.PAPER)
             ink.text(middle, y - 17, f"{signed(lower - upper, 3)} nats", size=size, weight="bold", ha="center")
             for value, end in zip((upper, lower), ends, strict=True):
                 ink.line([place(value)], [y], color=color, marker="o", markersize=13, markeredgewidth=0)
+                words = clean(end, 184 if narrow else 300, size)
+                half = max(24.0, 0.27 * size * len(words))
                 at = min(max(place(value), half), width - half)
-                ink.box(at - half + 8, y + 18, 2 * half - 16, 34, fill=svg.PAPER)
-                ink.text(at, y + 25, clean(end, 2 * half, size), size=size, color=svg.MUTED, ha="center")
+                ink.box(at - half, y + 18, 2 * half, 34, fill=svg.PAPER)
+                ink.text(at, y + 25, words, size=size, color=svg.MUTED, ha="center")
                 ink.text(at, y + 43, f"{value:.3f}", size=size, ha="center")
         note = "nats per token, lower is better"
         ink.text((left + right) / 2, height - 12, note, size=size - 1, color=svg.MUTED, ha="center")

@@ -96,6 +96,8 @@ def read_results(folder: Path) -> Results:
     table = read_scores(folder / "scores.parquet")
     rows, problems = _coverage(folder / AUDIT, gaps)
     summary = _json(folder / "summary.json", gaps, "summary")
+    if not isinstance(summary, dict):
+        gaps.setdefault("summary", "summary.json holds no mapping.")
     return Results(
         folder=folder,
         table=table,
@@ -183,8 +185,7 @@ def _curves(folder: Path, gaps: dict[str, str]) -> tuple[Curve, ...]:
 
 def _coverage(path: Path, gaps: dict[str, str]) -> tuple[tuple[CoverageRow, ...], tuple[str, ...]]:
     data = _json(path, gaps, "coverage")
-    if not isinstance(data, dict):
-        return (), ()
+    data = data if isinstance(data, dict) else {}
     rows = []
     countries = data.get("countries")
     for country, entry in countries.items() if isinstance(countries, dict) else ():

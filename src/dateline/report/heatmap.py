@@ -44,11 +44,24 @@ def heat_map(columns: Sequence[HeatColumn], rows: Sequence[HeatRow], title: str,
 
     A wide screen has countries side by side, as long as they fit; a narrow one has them below each other.
     """
-    wide = _heat_across if len(rows) <= MOST_ACROSS else _heat_down
-    return Figure(
-        wide(columns, rows, "heat-wide", title, description, WIDE),
-        _heat_down(columns, rows, "heat-narrow", title, description, NARROW),
-    )
+    if len(rows) <= MOST_ACROSS:
+        wide = _heat_across(columns, rows, "heat-wide", title, description, WIDE)
+    else:
+        wide = _blocks(columns, rows, "heat-wide", title, description, WIDE)
+    return Figure(wide, _blocks(columns, rows, "heat-narrow", title, description, NARROW))
+
+
+def _blocks(
+    columns: Sequence[HeatColumn], rows: Sequence[HeatRow], name: str, title: str, words: str, width: float
+) -> Markup:
+    """Draws as many conditions side by side as can be read, and the others below them."""
+    most = 6 if width < 500 else 14
+    parts = []
+    for start in range(0, len(columns), most):
+        some = [HeatRow(row.label, row.continent, row.values[start : start + most]) for row in rows]
+        scale = _scale(rows)
+        parts.append(_heat_down(columns[start : start + most], some, f"{name}-{start}", title, words, width, scale))
+    return Markup("").join(parts)
 
 
 def _scale(rows: Sequence[HeatRow]) -> float:
@@ -112,7 +125,13 @@ def _heat_across(
 
 
 def _heat_down(
-    columns: Sequence[HeatColumn], rows: Sequence[HeatRow], name: str, title: str, words: str, width: float
+    columns: Sequence[HeatColumn],
+    rows: Sequence[HeatRow],
+    name: str,
+    title: str,
+    words: str,
+    width: float,
+    scale: float,
 ) -> Markup:
     narrow = width < 500
     left, size, cell_height, top = (96.0, 10.0, 25.0, 58.0) if narrow else (170.0, 12.0, 28.0, 60.0)
@@ -121,7 +140,6 @@ def _heat_down(
         1 for at, row in enumerate(rows) if row.continent and (not at or rows[at - 1].continent != row.continent)
     )
     height = top + cell_height * len(rows) + 26 * headings + 6
-    scale = _scale(rows)
     with drawing(max(width, left + cell * len(columns)), height) as ink:
         for at, column in enumerate(columns):
             x = left + cell * at

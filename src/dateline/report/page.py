@@ -91,7 +91,6 @@ def context(results: Results) -> dict[str, Any]:
         "stages": results.stages,
         "versions": manifest.versions if manifest else {},
         "seconds": results.summary.get("seconds"),
-        "folder": str(results.folder),
         "gaps": results.gaps,
     }
 
@@ -207,9 +206,9 @@ def learning(results: Results) -> dict[str, Any] | None:
         dash = dashes[family(curve.run)]
         for condition, points in sorted(curve.validation.items(), key=lambda item: colors[item[0]]):
             label = sentences.cell_name((family(curve.run), condition))
-            lines.append(curves.Line(label, points, colors[condition], dash))
+            lines.append(curves.Line(label, curves.thin(points), colors[condition], dash))
         usual = 0 if "gold" in curve.validation and "none" not in curve.validation else 1
-        lines.append(curves.Line("", curve.train, usual, dash, faint=True))
+        lines.append(curves.Line("", curves.thin(curve.train), usual, dash, faint=True))
     labels = list(dict.fromkeys(line.label for line in lines if not line.faint))
     lines = [line for line in lines if line.points and (line.faint or line.label in labels[:MOST_LINES])]
     top = curves.ceiling(lines)

@@ -214,12 +214,9 @@ def _levels_only(table: ScoreTable) -> str:
 def _trust(table: ScoreTable) -> list[str]:
     seeds = min((len(e.seeds) for cell in table.cells if (e := table.level(cell, "nll"))), default=1)
     if seeds > 1:
-        return [
-            f"Every model was trained with at least {seeds} seeds; values are means over them and intervals the hull of theirs."
-        ]
-    return [
-        "Training was not repeated with other seeds for every model: the intervals speak of documents, not of training luck."
-    ]
+        means = "values are means over them and intervals the hull of theirs"
+        return [f"Every model was trained with at least {seeds} seeds; {means}."]
+    return ["Not every model was trained with several seeds: the intervals speak of documents, not of training luck."]
 
 
 def _upper(text: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from dateline.config import fingerprint
 from dateline.errors import UserError
 from dateline.manifest import new_folder, write_atomically
 
@@ -26,9 +27,14 @@ FACTS = "dateline.json"
 
 
 def save_model(
-    folder: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, facts: dict[str, Any]
+    folder: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, facts: dict[str, Any], step: int
 ) -> None:
-    """Fills a folder that transformers loads unchanged: config, safetensors, tokenizer, and `dateline.json`."""
+    """Fills a folder that transformers loads unchanged: config, safetensors, tokenizer, and `dateline.json`.
+
+    The fingerprint in `dateline.json` is of run and step: no two checkpoints share it.
+    """
+    facts = {**facts, "run": facts["fingerprint"], "step": step}
+    facts["fingerprint"] = fingerprint({"run": facts["run"], "step": step})
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     write_atomically(folder / FACTS, json.dumps(facts, indent=2) + "\n")
@@ -52,7 +58,7 @@ def save_checkpoint(
     final = run / "checkpoints" / f"step-{step:08d}"
     if not final.exists():
         with new_folder(final) as folder:
-            save_model(folder, model, tokenizer, facts)
+            save_model(folder, model, tokenizer, facts, step)
             state = {
                 "step": step,
                 "progress": progress,
@@ -73,7 +79,7 @@ def checkpoints(run: Path) -> list[Path]:
 
 
 def load_checkpoint(
-    checkpoint: Path, fingerprint: str, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer
+    checkpoint: Path, identity: str, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer
 ) -> tuple[int, dict[str, int]]:
     """Puts a checkpoint's numbers into model and optimizer.
 
@@ -88,9 +94,9 @@ def load_checkpoint(
 
     try:
         state = torch.load(checkpoint / STATE, weights_only=True, map_location="cpu")
-        if state["fingerprint"] != fingerprint:
+        if state["fingerprint"] != identity:
             raise UserError(
-                f"{checkpoint}: is a checkpoint of another recipe ({state['fingerprint']}, now {fingerprint}); "
+                f"{checkpoint}: is a checkpoint of another recipe ({state['fingerprint']}, now {identity}); "
                 "restore the recipe or choose another --out"
             )
         load_model(model, checkpoint / "model.safetensors")

@@ -52,7 +52,7 @@ FIELDS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_si
 @given(st.lists(st.tuples(FIELDS, FIELDS), max_size=10))
 def test_what_csv_writes_is_read_back(pairs: list[tuple[str, str]]) -> None:
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(["title", "text"])
     writer.writerows(pairs)
     found = rows(buffer.getvalue().encode())
@@ -75,3 +75,10 @@ def test_a_file_that_does_not_fit_is_refused(data: bytes, message: str) -> None:
 def test_an_empty_file_holds_nothing() -> None:
     assert rows(b"") == []
     assert rows(b"title,text\n") == []
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dateline.corpus.readers.jsonl.MAX_LINE", 100)
+    monkeypatch.setattr("dateline.corpus.readers.delimited.MAX_LINE", 100)
+    with pytest.raises(UserError, match=r"^f\.csv:3: a line of more than 64 MiB; is this a table\?$"):
+        rows(b"title,text\na,b\n" + b"x" * 250 + b"\n")

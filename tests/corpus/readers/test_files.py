@@ -60,12 +60,17 @@ def test_folders_and_globs_are_expanded_by_name_and_each_file_is_read_once(tmp_p
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("x")
+    (tmp_path / "a\udcff.jsonl").write_text("x")
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "page.html").write_text("x")
+    with pytest.raises(UserError, match=r"^'.*a\\udcff\.jsonl': the name of this file is not plain UTF-8"):
+        expand_paths([str(tmp_path / "a\udcff.jsonl")])
     known = r"readable are \.jsonl, \.ndjson, \.json, \.csv, \.tsv"
     for path, message in [
         (tmp_path / "page.html", rf"page\.html: unknown kind of file; {known}"),
         (tmp_path / "gone.jsonl", r"gone\.jsonl: no such file or folder$"),
-        (tmp_path / "*.jsonl", r"\*\.jsonl: no readable file matches this pattern \(0 others do\)"),
-        (tmp_path, rf": no readable file in this folder \(1 others\); {known}"),
+        (tmp_path / "*.csv", r"\*\.csv: no readable file matches this pattern \(0 others do\)"),
+        (tmp_path / "pages", rf": no readable file in this folder \(1 others\); {known}"),
     ]:
         with pytest.raises(UserError, match=message):
             expand_paths([str(path)])

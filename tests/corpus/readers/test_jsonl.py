@@ -11,8 +11,10 @@ from dateline.corpus.readers import Columns, Record, Unreadable
 from dateline.corpus.readers.jsonl import read_json, read_jsonl
 from dateline.errors import UserError
 
+GUESSED = Columns()
 
-def lines(data: bytes, columns: Columns = Columns()) -> list[Record | Unreadable]:
+
+def lines(data: bytes, columns: Columns = GUESSED) -> list[Record | Unreadable]:
     return list(read_jsonl(io.BytesIO(data), "f.jsonl", columns))
 
 
@@ -103,3 +105,13 @@ def test_items_of_an_array_that_are_no_objects_are_unreadable() -> None:
 def test_other_json_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(UserError, match=message):
         values(data)
+
+
+def test_a_line_beyond_the_limit_is_one_bad_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dateline.corpus.readers.jsonl.MAX_LINE", 100)
+    found = lines(b'{"text": "a"}\n{"text": "' + b"x" * 500 + b'"}\n{"text": "b"}\n')
+    assert [item.source for item in found] == ["f.jsonl:2", "f.jsonl:1", "f.jsonl:3"]
+    assert isinstance(found[0], Unreadable)
+    assert found[0].problem == "longer than 64 MiB"
+    with pytest.raises(UserError, match=r"^f\.json: one JSON value of more than 64 MiB; write it as JSON Lines"):
+        values(b'[{"text": "' + b"x" * 500 + b'"}]')

@@ -9,6 +9,8 @@ from dateline.corpus.readers import Columns, Record, Unreadable
 from dateline.corpus.readers.parquet import read_parquet
 from dateline.errors import UserError
 
+GUESSED = Columns()
+
 
 def parquet(**columns: Any) -> bytes:
     buffer = io.BytesIO()
@@ -16,7 +18,7 @@ def parquet(**columns: Any) -> bytes:
     return buffer.getvalue()
 
 
-def rows(data: bytes, columns: Columns = Columns()) -> list[Record | Unreadable]:
+def rows(data: bytes, columns: Columns = GUESSED) -> list[Record | Unreadable]:
     return list(read_parquet(io.BytesIO(data), "f.parquet", columns))
 
 

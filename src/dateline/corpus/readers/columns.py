@@ -73,9 +73,10 @@ def choose_columns(names: Iterable[str], columns: Columns, path: str) -> dict[st
     """
     present = list(dict.fromkeys(names))
     by_key: dict[str, str] = {}
-    for name in present:
-        by_key.setdefault(_key(name), name)
     mapped = {field: name for field in FIELDS if (name := getattr(columns, field)) is not None}
+    for name in present:
+        if name not in mapped.values():
+            by_key.setdefault(_key(name), name)
     chosen: dict[str, str] = {}
     for field, name in mapped.items():
         if name not in present:
@@ -87,7 +88,7 @@ def choose_columns(names: Iterable[str], columns: Columns, path: str) -> dict[st
     for field in FIELDS:
         if field not in chosen:
             guess = next((by_key[key] for key in GUESSES[field] if key in by_key), None)
-            if guess is not None and guess not in mapped.values():
+            if guess is not None:
                 chosen[field] = guess
     if "text" not in chosen:
         raise UserError(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from dateline.corpus.readers.columns import Columns, Record, Unreadable, choose_columns, to_record
-from dateline.corpus.readers.jsonl import binary_lines
+from dateline.corpus.readers.jsonl import MAX_LINE, binary_lines
 from dateline.errors import UserError
 
 MAX_FIELD = 16 << 20
@@ -27,9 +27,7 @@ def read_delimited(file: IO[bytes], path: str, columns: Columns, *, separator: s
         UserError: where the file is cut off, its header is not UTF-8, or has rows but not one that fits the header.
     """
     csv.field_size_limit(MAX_FIELD)
-    # a byte that is not UTF-8 becomes a lone surrogate here and condemns its own row below, not the file
-    lines = (line.decode("utf-8", "surrogateescape") for _, line in binary_lines(file, path))
-    rows = csv.reader(lines, delimiter=separator)
+    rows = csv.reader(_decoded(file, path), delimiter=separator)
     try:
         header = next(rows)
     except StopIteration:
@@ -69,6 +67,14 @@ def read_delimited(file: IO[bytes], path: str, columns: Columns, *, separator: s
         yield Unreadable(source, problem, excerpt)
     if bad and not good:
         raise UserError(f"{path}: not one of its {bad:,} rows fits the header ({len(header)} columns)")
+
+
+def _decoded(file: IO[bytes], path: str) -> Iterator[str]:
+    """Yields lines; a byte that is not UTF-8 becomes a lone surrogate and condemns its own row, not the file."""
+    for number, line in binary_lines(file, path):
+        if len(line) >= MAX_LINE:
+            raise UserError(f"{path}:{number}: a line of more than 64 MiB; is this a table?")
+        yield line.decode("utf-8", "surrogateescape")
 
 
 def _is_utf8(row: list[str]) -> bool:

@@ -2,7 +2,7 @@
 
 Enters: paths as written in a recipe. Leaves: the files that they stand for, their fingerprints, and their records.
 Deliberately not done: no network unless a path has a scheme (`s3://`), no caching, no reading of a file as a whole
-(except a `.json` file that is one array or one object, at most 256 MiB).
+(except a `.json` file that is one array or one object, at most 64 MiB).
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ def expand_paths(paths: Sequence[str]) -> tuple[str, ...]:
     for path in paths:
         files = _expand_remote(path) if is_remote(path) else _expand_local(path)
         for file in files:
+            if any("\ud800" <= letter <= "\udfff" for letter in file):
+                raise UserError(f"{file!a}: the name of this file is not plain UTF-8 text; rename it")
             if kind_of(file) is None:
                 raise UserError(f"{file}: unknown kind of file; readable are {EXTENSIONS}")
             found.setdefault(file)

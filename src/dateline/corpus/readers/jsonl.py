@@ -18,7 +18,6 @@ from dateline.errors import UserError
 LOOK_AHEAD = 100
 """Good lines whose keys together make the columns of a file: any one line may leave a key out."""
 MAX_LINE = 64 << 20
-MAX_WHOLE = 256 << 20
 
 
 def read_jsonl(file: IO[bytes], path: str, columns: Columns) -> Iterator[Record | Unreadable]:
@@ -57,7 +56,7 @@ def read_json(file: IO[bytes], path: str, columns: Columns) -> Iterator[Record |
     """Yields the records of a `.json` file: one object, one array of objects, or JSON Lines under that name.
 
     Raises:
-        UserError: where it is none of these, or is one value of more than 256 MiB.
+        UserError: where it is none of these, or is one value of more than 64 MiB.
     """
     lines = binary_lines(file, path)
     head = next(((number, line) for number, line in lines if line.strip()), None)
@@ -70,8 +69,10 @@ def read_json(file: IO[bytes], path: str, columns: Columns) -> Iterator[Record |
     whole = bytearray(first)
     for _, line in lines:
         whole += line
-        if len(whole) > MAX_WHOLE:
-            raise UserError(f"{path}: one JSON value of more than 256 MiB; write it as JSON Lines, one object a line")
+        if len(whole) >= MAX_LINE:
+            break
+    if len(whole) >= MAX_LINE:
+        raise UserError(f"{path}: one JSON value of more than 64 MiB; write it as JSON Lines, one object a line")
     try:
         value = json.loads(bytes(whole).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -93,6 +94,8 @@ def read_json(file: IO[bytes], path: str, columns: Columns) -> Iterator[Record |
 
 def binary_lines(file: IO[bytes], path: str) -> Iterator[tuple[int, bytes]]:
     """Yields (line number from 1, line with its end) and says where a compressed file is cut off.
+
+    Of a line above `MAX_LINE` bytes only the beginning is given, which the caller tells by its length.
 
     Raises:
         UserError: naming the line after which the file ends too early or cannot be decompressed.
