@@ -162,7 +162,7 @@ def _parse(text: str, source: str) -> tuple[dict[str, Any], dict[Location, int]]
             return result
         if isinstance(node, yaml.SequenceNode):
             return [walk(item, (*at, index)) for index, item in enumerate(node.value)]
-        return loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+        return loader.construct_object(node, deep=True)
 
     try:
         root = loader.get_single_node()

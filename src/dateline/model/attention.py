@@ -97,8 +97,7 @@ def document_attention(
     pieces, places = [], []
     for gather, kept in documents.groups:
         shape = (*gather.shape, -1, dim)
-        # Short sequences are several times slower in the CPU's bfloat16 kernel than in its float32 one.
-        q, k, v = (x.index_select(0, gather.view(-1)).view(shape).transpose(1, 2).float() for x in flat)
+        q, k, v = (_widen(x.index_select(0, gather.view(-1)).view(shape).transpose(1, 2)) for x in flat)
         with torch.autocast("cpu", enabled=False):
             attended = functional.scaled_dot_product_attention(
                 q, k, v, is_causal=True, scale=scaling, dropout_p=dropout, enable_gqa=grouped
@@ -107,6 +106,11 @@ def document_attention(
         places.append(gather.view(-1)[kept])
     order = torch.cat(places).argsort()
     return torch.cat(pieces).index_select(0, order).view(batch, length, heads, dim), None
+
+
+def _widen(x: Tensor) -> Tensor:
+    """Short sequences are several times slower in the CPU's bfloat16 kernel than in its float32 one."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def register_attention() -> None:

@@ -39,7 +39,6 @@ def llama_config(recipe: ModelRecipe, vocab_size: int, *, bos: int, eos: int, pa
         bos_token_id=bos,
         eos_token_id=eos,
         pad_token_id=pad,
-        use_cache=False,
     )
 
 

@@ -49,9 +49,9 @@ def save_checkpoint(
     facts: dict[str, Any],
     *,
     progress: dict[str, int],
-    keep: int,
+    keep: int | None,
 ) -> Path:
-    """Writes the checkpoint after `step` steps, and removes all but the newest `keep`.
+    """Writes the checkpoint after `step` steps, and removes all but the newest `keep`; none where that is None.
 
     A checkpoint of this step that is there already is left alone: it holds the same numbers.
     """
@@ -68,7 +68,7 @@ def save_checkpoint(
                 "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             }
             torch.save(state, folder / STATE)
-    for old in checkpoints(run)[:-keep]:
+    for old in checkpoints(run)[: -keep if keep is not None else 0]:
         shutil.rmtree(old)
     return final
 
@@ -76,6 +76,15 @@ def save_checkpoint(
 def checkpoints(run: Path) -> list[Path]:
     """Returns the complete checkpoints of a run, oldest first."""
     return sorted((run / "checkpoints").glob("step-*"))
+
+
+def belongs_to(checkpoint: Path, identity: str) -> bool:
+    """Says whether a checkpoint is one of the run with this identity."""
+    try:
+        facts = json.loads((checkpoint / FACTS).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return False
+    return bool(facts.get("run") == identity)
 
 
 def load_checkpoint(
@@ -101,8 +110,9 @@ def load_checkpoint(
             )
         load_model(model, checkpoint / "model.safetensors")
     except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError, SafetensorError) as error:
+        problem = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{checkpoint}: damaged ({str(error).splitlines()[0]}); delete this folder and resume from the one before"
+            f"{checkpoint}: damaged ({problem}); delete this folder and resume from the one before"
         ) from None
     optimizer.load_state_dict(state["optimizer"])
     torch.set_rng_state(state["rng"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -47,6 +47,11 @@ def train_plan(recipe: TrainRecipe, corpus: EncodedCorpus) -> tuple[dict[str, An
     return recipe.model_dump(mode="json", exclude={"data"}), {"encoded": corpus.manifest.fingerprint}
 
 
+def train_identity(data: Mapping[str, Any], parents: Mapping[str, str]) -> str:
+    """Returns the fingerprint that a run's checkpoints carry, from what `train_plan` gives."""
+    return fingerprint({"recipe": data, "parents": parents})
+
+
 def build_loader(recipe: TrainRecipe, corpus: EncodedCorpus, tokenizer: PreTrainedTokenizerFast) -> Loader:
     """Returns the run's micro-batches; `num_batches` divided by the accumulation is its number of steps."""
     training = recipe.train
@@ -81,7 +86,7 @@ def train_model(recipe: TrainRecipe, out: Path, *, resume: bool = False, overwri
     """
     corpus = EncodedCorpus.open(recipe.data)
     data, parents = train_plan(recipe, corpus)
-    identity = fingerprint({"recipe": data, "parents": parents})
+    identity = train_identity(data, parents)
     finished = read_manifest(out)
     if resume and finished is not None:
         if change := explain_change(out, data, parents):

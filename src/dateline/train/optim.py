@@ -6,10 +6,15 @@ Deliberately not done: no other optimizer yet, and no weight decay on norms.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field
 
 from dateline.config import Section
+
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Optimizer(Section):
@@ -17,7 +22,7 @@ class Optimizer(Section):
 
     learning_rate: float = Field(default=3e-3, gt=0)
     """Peak learning rate."""
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[Beta, Beta] = (0.9, 0.95)
     """Decay of the first and second moment."""
     eps: float = Field(default=1e-8, gt=0)
     """Added to the root of the second moment."""

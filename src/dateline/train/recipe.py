@@ -52,7 +52,7 @@ class Training(Section):
     @classmethod
     def _resolve(cls, data: object) -> object:
         if isinstance(data, dict) and not data.get("micro_rows"):
-            return {**data, "micro_rows": data.get("batch_rows", 32)}
+            return {**data, "micro_rows": data.get("batch_rows", cls.model_fields["batch_rows"].default)}
         return data
 
     @model_validator(mode="after")

@@ -1,0 +1,105 @@
+"""The command `dateline`: one verb a file.
+
+Enters: the words of a command line. Leaves: an exit code: 0, or 2 for the user's mistakes, 1 for failures, 130 when
+stopped.
+Deliberately not done: no work here, and no heavy import: a verb's module loads when the verb is called, and torch when
+the verb has checked its arguments.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from dateline import __version__
+from dateline.errors import Interrupted, UserError
+
+VERBS = {
+    "quickstart": "see it all work: a plain and a conditioned model on the embedded newswire, and a report",
+    "place": "what URLs say about their origin",
+    "newswire": "write the embedded newswire, whose entropy is known",
+    "corpus": "files into a placed, clean, de-duplicated, split and audited corpus",
+    "encode": "a corpus into tokens",
+    "train": "one model from an encoded corpus",
+    "eval": "perplexity by condition and place, on the same tokens: eval perplexity MODEL",
+    "experiment": "several runs in one recipe, from corpus to report",
+    "validate": "what a recipe would run, without running it",
+    "report": "the report again, from the score table",
+}
+MODULES = {"eval": "evaluate"}
+"""Verbs whose module has another name."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a verb and exits with its code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+        sys.exit(0 if words else 2)
+    if words[0] in ("--version", "-V") or (words[0] in VERBS and words[1:] == ["--version"]):
+        print(f"dateline {__version__}")
+        sys.exit(0)
+    if words[0] not in VERBS:
+        near = difflib.get_close_matches(words[0], VERBS, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known verbs: {', '.join(VERBS)}"
+        fail(f"unknown verb '{words[0]}'; {hint}", 2)
+    try:
+        verb(words[0])(words[1:])
+    except UserError as error:
+        fail(str(error), 2, debug)
+    except (Interrupted, KeyboardInterrupt) as error:
+        fail(str(error) or "stopped", 130, debug)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        fail(_explain(error), 1, debug)
+    except Exception as error:
+        first = str(error).splitlines()[0] if str(error) else "no message"
+        fail(f"failed: {type(error).__name__}: {first} (--debug shows where)", 1, debug)
+
+
+def verb(name: str) -> Callable[[list[str]], None]:
+    """Returns the function that runs a verb on its words."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    run: Callable[[list[str]], None] = importlib.import_module(f"dateline.cli.{MODULES.get(name, name)}").run
+    return run
+
+
+def overview() -> str:
+    """Returns what `dateline --help` shows."""
+    width = max(map(len, VERBS))
+    lines = "\n".join(f"  {name:<{width}}  {text}" for name, text in VERBS.items())
+    return (
+        "usage: dateline VERB ...\n\n"
+        "Language models that know where a text comes from.\n\n"
+        f"{lines}\n\n"
+        "dateline VERB --help shows a verb's options. --version prints the version, --debug a traceback on errors."
+    )
+
+
+def fail(message: str, code: int, debug: bool = False) -> NoReturn:
+    """Prints one line on standard error and exits."""
+    if debug and sys.exc_info()[0] is not None:
+        traceback.print_exc()
+    line = " ".join(message.split())
+    print(f"dateline: {line}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _explain(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{where}the disk is full; free some space and run the same command again; what was finished is kept"
+    return f"{where}{error.strerror or error} (--debug shows where)"

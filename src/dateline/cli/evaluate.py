@@ -1,0 +1,113 @@
+"""`dateline eval perplexity`: a model's scores by condition and place.
+
+Enters: a model folder and an encoded corpus. Leaves: a folder with scores by group and by document, and a table.
+Deliberately not done: perplexity only; other measures become words beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from dateline.config import parse_overrides, validate_recipe
+from dateline.errors import UserError
+
+
+@dataclass(frozen=True)
+class Perplexity:
+    """Scores a model on the test split, on the same body tokens under every condition.
+
+    MODEL is the output of dateline train or any Hugging Face folder of a causal language model, whatever its tokenizer.
+    Values of the protocol can be given as --protocol.window 1024 or --protocol.num_documents 500.
+    """
+
+    model: Annotated[Path, tyro.conf.Positional]
+    """Model folder."""
+    corpus: Path
+    """Encoded corpus."""
+    out: Path
+    """Folder to make."""
+    conditions: str = "gold,none,wrong"
+    """What the model is told, separated by commas: gold, none, wrong, swap:<country>."""
+    by: str = "continent,country"
+    """Groupings besides all, separated by commas: continent, country, domain."""
+    protocol: Literal["strict", "paper"] = "strict"
+    """strict: whole documents, the same tokens under every condition; paper: 1,024-token truncation."""
+    run: str = ""
+    """Name in the tables (default: the model folder's name)."""
+    fields: str = ""
+    """Fields of the prefix, separated by commas (default: those that the model was trained with)."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the forward pass."""
+    batch_tokens: int = 8192
+    """Padded tokens in a batch."""
+    resamples: int = 10_000
+    """Bootstrap resamples over documents."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace what stands there."""
+
+
+def run(words: list[str]) -> None:
+    """Runs the verb."""
+    if words[:1] in ([], ["-h"], ["--help"]):
+        print("usage: dateline eval perplexity MODEL --corpus ENCODED --out DIR ...\n")
+        print("  perplexity  by condition and place; see dateline eval perplexity --help")
+        raise SystemExit(0 if words else 2)
+    if words[0] != "perplexity":
+        raise UserError(f"unknown measure '{words[0]}'; known is: perplexity")
+    args, rest = tyro.cli(Perplexity, prog="dateline eval perplexity", args=words[1:], return_unknown_args=True)
+    from dateline.conditions import Conditioning
+    from dateline.evaluate.protocol import Protocol
+
+    settings: dict[str, object] = {"name": args.protocol}
+    for location, value in parse_overrides(rest):
+        if len(location) != 2 or location[0] != "protocol":
+            raise UserError(f"unknown option '--{'.'.join(map(str, location))}'; see dateline eval perplexity --help")
+        settings[str(location[1])] = value
+    protocol = validate_recipe(Protocol, settings, source="--protocol")
+    fields = None
+    if args.fields:
+        fields = validate_recipe(Conditioning, {"fields": _split(args.fields)}, source="--fields").fields
+    from dateline.evaluate.perplexity import evaluate_perplexity
+    from dateline.evaluate.table import read_scores, summary_rows
+
+    evaluate_perplexity(
+        args.model,
+        args.corpus,
+        protocol=protocol,
+        conditions=_split(args.conditions),
+        by=_split(args.by),
+        run=args.run or args.model.resolve().name,
+        out=args.out,
+        batch_tokens=args.batch_tokens,
+        device=args.device,
+        dtype=args.precision,
+        resamples=args.resamples,
+        overwrite=args.overwrite,
+        fields=fields,
+    )
+    print_rows(summary_rows(read_scores(args.out)))
+    print(f"perplexity with 95% intervals over documents; everything is in {args.out}")
+
+
+def print_rows(rows: list[dict[str, str]]) -> None:
+    """Prints rows with the same keys as a table."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0] if rows else ():
+        table.add_column(name, justify="left" if name in ("run", "condition", "versus") else "right")
+    for row in rows:
+        table.add_row(*(Text(value) for value in row.values()))
+    Console(highlight=False).print(table)
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,87 @@
+"""`dateline experiment`: several runs in one recipe, from corpus to report.
+
+Enters: an experiment recipe. Leaves: a result folder with `report.html`, and a short table.
+Deliberately not done: no stage runs twice if nothing that made it has changed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from dateline.config import load_recipe
+
+if TYPE_CHECKING:
+    from dateline.experiment import ExperimentRecipe
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Runs an experiment: builds and encodes the corpus, trains and evaluates every run, writes the report.
+
+    Finished stages are skipped if neither their recipe nor their parents have changed; after an interruption the same
+    command continues. Any value of the recipe can be given as --section.key VALUE.
+    """
+
+    recipe: Annotated[Path, tyro.conf.Positional]
+    """Experiment recipe (.yaml)."""
+    out: Path
+    """Folder of the experiment."""
+
+
+def run(words: list[str]) -> None:
+    """Runs the verb."""
+    args, overrides = tyro.cli(Experiment, prog="dateline experiment", args=words, return_unknown_args=True)
+    from dateline.experiment import ExperimentRecipe
+
+    execute(load_recipe(ExperimentRecipe, args.recipe, overrides), args.out)
+
+
+def execute(recipe: ExperimentRecipe, out: Path) -> None:
+    """Runs an experiment and prints its outcome."""
+    started = time.monotonic()
+    from dateline.evaluate.table import read_scores, summary_rows
+    from dateline.experiment.run import SUMMARY, run_experiment, write_summary
+    from dateline.report import write_report
+
+    run_experiment(recipe, out)
+    page = write_report(out)
+    summary: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+    summary["seconds"] = round(time.monotonic() - started, 1)
+    write_summary(out, summary)
+    from dateline.cli.evaluate import print_rows
+
+    print(f"\nperplexity on {summary['num_documents']:,} test documents, with 95% intervals")
+    print_rows(summary_rows(read_scores(out)))
+    for line in verdicts(summary):
+        print(line)
+    print(f"\n{page} ({summary['seconds']:.0f} s)")
+
+
+def verdicts(summary: dict[str, Any]) -> list[str]:
+    """Says the paired differences in words, with their intervals."""
+    lines = []
+    for pair, found in summary["nll_difference"].items():
+        low, high = found["ci"]
+        percent = [100 * (2.718281828459045**value - 1) for value in (found["value"], low, high)]
+        lines.append(
+            f"  {pair}: perplexity {percent[0]:+.2f}% [{percent[1]:+.2f}, {percent[2]:+.2f}], p {_p(found['p'])}"
+        )
+    if "recovered_gain" in summary:
+        low, high = summary["recovered_gain_ci"]
+        lines.append(
+            f"  recovered gain: {summary['recovered_gain']:.3f} [{low:.3f}, {high:.3f}] "
+            "of what knowing the place is worth (1 = all)"
+        )
+    return ["", *lines]
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "not available"
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"

@@ -1,0 +1,72 @@
+"""`dateline place`: what URLs say about their origin.
+
+Enters: URLs as arguments or, for `-`, lines of standard input. Leaves: a table, or a JSON object a line.
+Deliberately not done: no request to any of the URLs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import tyro
+
+from dateline.errors import UserError
+
+
+@dataclass(frozen=True)
+class Place:
+    """Shows what each URL says about its origin: domain, country, continent, and the evidence for it.
+
+    The outlet table, the country-code suffix and hints in host, path and query are looked at; nothing is fetched.
+    """
+
+    urls: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """URLs; - reads them from standard input, one a line."""
+    country: str = ""
+    """Country that the data itself declares: the strongest evidence."""
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print one JSON object a line, in the order of the arguments."""
+
+
+def run(words: list[str]) -> None:
+    """Runs the verb."""
+    args = tyro.cli(Place, prog="dateline place", args=words)
+    from dateline.places import resolve
+
+    if not args.urls:
+        raise UserError("no URL given; name some, or - to read them from standard input")
+    pairs = ((url, resolve(url, args.country)) for url in _read(args.urls))
+    if args.json:
+        for url, place in pairs:
+            print(json.dumps({"url": url, **asdict(place)}))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("url", "domain", "country", "continent", "verified", "evidence"):
+        table.add_column(name, overflow="fold", ratio=3 if name in ("url", "evidence") else None)
+    for url, place in pairs:
+        evidence = "; ".join(item.detail for item in place.evidence) or place.reason
+        shown = url if len(url) <= 100 else url[:97] + "..."
+        cells = (shown, place.domain, place.country, place.continent, place.verified, evidence)
+        table.add_row(*(Text(_printable(cell)) for cell in cells))
+    Console(highlight=False).print(table)
+
+
+def _read(urls: tuple[str, ...]) -> Iterator[str]:
+    for url in urls:
+        if url == "-":
+            sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+            yield from (line.rstrip("\r\n") for line in sys.stdin)
+        else:
+            yield url
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text)

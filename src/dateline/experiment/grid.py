@@ -1,0 +1,66 @@
+"""The runs of an experiment one by one, and which of them are compared.
+
+Enters: an experiment recipe. Leaves: named training recipes, and pairs of (run, condition).
+Deliberately not done: no search over settings; a run is written down before it is made.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dateline.experiment.recipe import ExperimentRecipe
+from dateline.train.recipe import TrainRecipe
+
+
+class Run(NamedTuple):
+    """One model of the experiment."""
+
+    name: str
+    """`conditioned`, or `conditioned-seed1` where there are several seeds."""
+    family: str
+    """The name in the recipe."""
+    recipe: TrainRecipe
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the run never sees metadata."""
+        return not self.recipe.conditions.fields
+
+
+class Comparison(NamedTuple):
+    """Two scores on the same tokens: the first minus the second."""
+
+    run: str
+    condition: str
+    versus_run: str
+    versus_condition: str
+
+
+def expand(recipe: ExperimentRecipe, data: str) -> list[Run]:
+    """Returns every run under every seed, seeds together, in the order of the recipe."""
+    several = len(recipe.seeds) > 1
+    return [
+        Run(f"{family}-seed{seed}" if several else family, family, recipe.run(family, seed, data=data))
+        for seed in recipe.seeds
+        for family in recipe.runs
+    ]
+
+
+def conditions_of(run: Run, recipe: ExperimentRecipe) -> tuple[str, ...]:
+    """Returns the conditions under which a run is scored."""
+    return ("none",) if run.is_plain else recipe.evaluate.conditions
+
+
+def comparisons(recipe: ExperimentRecipe, runs: list[Run]) -> list[Comparison]:
+    """Returns what is compared: each condition with the first plain run of the same seed, and wrong with gold."""
+    result: list[Comparison] = []
+    for run in runs:
+        plain = next((other for other in runs if other.is_plain and other.recipe.seed == run.recipe.seed), None)
+        scored = conditions_of(run, recipe)
+        if plain is not None and plain.name != run.name:
+            result += [Comparison(run.name, condition, plain.name, "none") for condition in scored]
+        if {"gold", "wrong"} <= set(scored):
+            result.append(Comparison(run.name, "wrong", run.name, "gold"))
+        if {"gold", "none"} <= set(scored):
+            result.append(Comparison(run.name, "none", run.name, "gold"))
+    return result

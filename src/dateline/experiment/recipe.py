@@ -1,0 +1,101 @@
+"""The recipe of an experiment: one corpus, shared settings, and what each run does differently.
+
+Enters: YAML. Leaves: `ExperimentRecipe`, every run of which has been validated.
+Deliberately not done: no templating; a run is the defaults with its own values laid over them, section by section.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from dateline.config import Section, validate_recipe
+from dateline.corpus import CorpusRecipe
+from dateline.evaluate.protocol import Protocol
+from dateline.tokens.encode import EncodeRecipe
+from dateline.train.recipe import TrainRecipe
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+class Evaluation(Section):
+    """How every run is evaluated: on the same documents, tokens and resamples."""
+
+    conditions: tuple[str, ...] = ("gold", "none", "wrong")
+    """What conditioned runs are told; runs without fields are scored under `none`."""
+    by: tuple[Literal["continent", "country", "domain"], ...] = ("continent", "country")
+    """Groupings of the score table besides `all`."""
+    protocol: Protocol = Protocol()
+    resamples: int = Field(default=10_000, ge=100)
+    """Bootstrap resamples over documents."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the forward pass."""
+    batch_tokens: int = Field(default=8192, ge=1)
+    """Padded tokens in a batch; changes the speed, not the numbers."""
+
+
+class Samples(Section):
+    """Continuations of the same headlines under several places, for the eyes."""
+
+    headlines: int = Field(default=3, ge=0)
+    """Headlines taken from the test split."""
+    places: int = Field(default=4, ge=1)
+    """Places that each headline is continued under, besides none; one outlet a country, spread over continents."""
+    num_tokens: int = Field(default=60, ge=1)
+    """Longest continuation."""
+
+
+class ExperimentRecipe(Section):
+    """From corpus to score table in one file."""
+
+    name: str
+    """What the report is headed with."""
+    corpus: CorpusRecipe
+    encode: EncodeRecipe = EncodeRecipe()
+    seeds: tuple[int, ...] = (0,)
+    """Every run is trained once with each; several are needed before anything is claimed about training."""
+    defaults: dict[str, Any] = {}
+    """Sections of a training recipe that all runs share."""
+    runs: dict[str, dict[str, Any]]
+    """Run name -> the sections in which it differs from the defaults."""
+    evaluate: Evaluation = Evaluation()
+    samples: Samples = Samples()
+
+    @model_validator(mode="after")
+    def _check(self) -> ExperimentRecipe:
+        if not self.runs or not self.seeds:
+            raise ValueError("an experiment has at least one run and one seed")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("a seed is named twice")
+        for name in self.runs:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"run name '{name}': use lower-case letters, digits, '.', '_' and '-'")
+            self.run(name, self.seeds[0], data="")
+        return self
+
+    def run(self, name: str, seed: int, *, data: str) -> TrainRecipe:
+        """Returns the full training recipe of one run.
+
+        Args:
+            name: a key of `runs`.
+            seed: one of `seeds`.
+            data: the encoded corpus.
+        """
+        for source, values in (("defaults", self.defaults), (f"runs.{name}", self.runs[name])):
+            for key in ("data", "seed"):
+                if key in values:
+                    raise ValueError(f"{source}.{key}: an experiment sets '{key}' itself; remove it")
+        merged = overlay(self.defaults, self.runs[name])
+        return validate_recipe(TrainRecipe, {**merged, "data": data, "seed": seed}, source=f"runs.{name}")
+
+
+def overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns `base` with the values of `top` laid over it; mappings are merged, everything else is replaced."""
+    merged = dict(base)
+    for key, value in top.items():
+        inner = merged.get(key)
+        merged[key] = overlay(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return merged

@@ -1,0 +1,40 @@
+"""The wish to stop: signals that arrive while a run is under way.
+
+Enters: SIGINT and SIGTERM. Leaves: their numbers, for the loop to look at between two steps.
+Deliberately not done: nothing is stopped here; the loop knows when it can.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+@contextmanager
+def collect_signals() -> Iterator[list[int]]:
+    """Collects SIGINT and SIGTERM while the block runs; a second one of the same kind is not held back.
+
+    Outside the main thread Python handles no signals, and the list stays empty.
+    """
+    received: list[int] = []
+    previous: dict[int, Any] = {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        signal.signal(number, previous[number])
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            signal.signal(number, note)
+            previous[number] = signal.SIG_DFL if handler is None else handler  # None: set outside of Python
+    except ValueError:  # not in the main thread: whoever runs us there handles signals
+        pass
+    try:
+        yield received
+    finally:
+        for caught, handler in previous.items():
+            signal.signal(caught, handler)
