@@ -76,13 +76,13 @@ def parse_overrides(words: Sequence[str]) -> list[tuple[Location, Any]]:
             raise UserError(f"unexpected argument '{word}'; recipe values are given as --section.key VALUE")
         key, equals, value = word[2:].partition("=")
         if not equals:
-            if not rest:
+            if not rest or (rest[0].startswith("--") and len(rest[0]) > 2):
                 raise UserError(f"--{key} has no value; recipe values are given as --section.key VALUE")
             value = rest.pop(0)
-        location = tuple(int(part) if part.isdigit() else part.replace("-", "_") for part in key.split("."))
+        location = tuple(int(part) if part.isdecimal() else part.replace("-", "_") for part in key.split("."))
         try:
             result.append((location, yaml.safe_load(value)))
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):
             raise UserError(f"--{key}: cannot read '{value}' as a YAML value; quote it") from None
     return result
 
@@ -109,7 +109,7 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _flatten(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping) and (value or not prefix):
         for key, inner in value.items():
             yield from _flatten(inner, f"{prefix}.{key}" if prefix else str(key))
     elif isinstance(value, list | tuple) and value:
@@ -145,7 +145,6 @@ def _set(data: Any, location: Location, value: Any) -> None:
 
 def _parse(text: str, source: str) -> tuple[dict[str, Any], dict[Location, int]]:
     """Returns the data and the line of every key, and refuses keys written twice."""
-    loader = yaml.SafeLoader(text)
     lines: dict[Location, int] = {}
 
     def walk(node: yaml.Node, at: Location) -> Any:
@@ -162,17 +161,22 @@ def _parse(text: str, source: str) -> tuple[dict[str, Any], dict[Location, int]]
             return result
         if isinstance(node, yaml.SequenceNode):
             return [walk(item, (*at, index)) for index, item in enumerate(node.value)]
-        return loader.construct_object(node, deep=True)
+        try:
+            return loader.construct_object(node, deep=True)
+        except ValueError as error:  # a date such as 2021-13-45
+            raise UserError(
+                f"{source}:{node.start_mark.line + 1}: cannot read '{node.value}' ({error}); quote it"
+            ) from None
 
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         data = walk(root, ()) if root is not None else {}
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
-        raise UserError(f"{source}:{line}: not valid YAML: {getattr(error, 'problem', error)}") from None
-    finally:
-        loader.dispose()
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UserError(f"{source}:{line}: not valid YAML: {problem}") from None
     if not isinstance(data, dict):
         raise UserError(f"{source}:1: a recipe is a mapping of sections, not a {type(data).__name__}")
     return data, lines
@@ -184,7 +188,8 @@ def _explain(error: ValidationError, kind: type[BaseModel], source: str, lines: 
     location: Location = first["loc"]
     line = next((lines[location[:n]] for n in range(len(location), -1, -1) if location[:n] in lines), 0)
     where = f"{source}:{line}" if line else source
-    name = ".".join(map(str, location))
+    # of a union, pydantic names the branch as well: `weights.literal['equal','natural']`
+    name = ".".join(str(part) for part in location if "[" not in str(part))
     if first["type"] == "extra_forbidden":
         known = _keys_at(kind, location[:-1])
         near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)

@@ -164,8 +164,10 @@ def check_free(final: Path, *, overwrite: bool = False) -> None:
     """Refuses early, before any work, where the output may not be written.
 
     Raises:
-        UserError: where `final` is a file, or a non-empty folder and `overwrite` is off.
+        UserError: where `final` is a file, or a non-empty folder and `overwrite` is off, or has no name of its own.
     """
+    if not final.name:
+        raise UserError(f"{final}: has no name of its own; --out names a folder such as runs/first")
     if final.is_file():
         raise UserError(f"{final}: is a file; --out names a folder")
     if final.exists() and any(final.iterdir()) and not overwrite:
@@ -179,7 +181,7 @@ def is_current(folder: Path, expected: str) -> bool:
 
 
 def explain_change(folder: Path, recipe: Mapping[str, Any], parents: Mapping[str, str]) -> str:
-    """Says in one line why a finished folder is out of date: which recipe values or parents differ."""
+    """Says in one line why a finished folder is out of date: which recipe values or parents differ, if any."""
     manifest = read_manifest(folder)
     if manifest is None:
         return "not finished"

@@ -6,6 +6,7 @@ Deliberately not done: no nested bars, no colours in logs.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,8 +62,13 @@ def progress(name: str, total: int | None, unit: str = "") -> Iterator[Advance]:
         if now - shown >= LOG_SECONDS:
             shown = now
             of = f"/{total:,}" if total else ""
-            console.print(f"{name}: {done:,}{of} {unit} {now - started:.0f}s {last_note}".rstrip(), highlight=False)
+            _line(f"{name}: {done:,}{of} {unit} {now - started:.0f}s {last_note}")
 
     yield log
     seconds = time.monotonic() - started
-    console.print(f"{name}: {done:,} {unit} in {seconds:.1f}s {last_note}".rstrip(), highlight=False)
+    _line(f"{name}: {done:,} {unit} in {seconds:.1f}s {last_note}")
+
+
+def _line(text: str) -> None:
+    # not through rich, which breaks lines at 80 columns and reads [brackets] as markup
+    print(" ".join(text.split()), file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ from typing import Literal
 from dateline.conditions.fields import Field, Metadata
 from dateline.conditions.template import render
 from dateline.errors import UserError
-from dateline.places import continent_of
+from dateline.places import continent_of, country
 from dateline.records import stable_hash
 
 
@@ -46,10 +46,11 @@ def parse_condition(name: str, fields: Sequence[Field]) -> Condition:
     if name == "wrong":
         return Condition(name, chosen, "wrong")
     if name.startswith("swap:"):
-        country = name.removeprefix("swap:").strip().lower()
-        if not continent_of(country):
-            raise UserError(f"condition '{name}': '{country}' is not an ISO 3166 country code; write e.g. swap:ng")
-        return Condition(f"swap:{country}", chosen, "swap", country)
+        code = name.removeprefix("swap:").strip().lower()
+        known = country(code)
+        if known is None:
+            raise UserError(f"condition '{name}': '{code}' is not an ISO 3166 country code; write e.g. swap:ng")
+        return Condition(f"swap:{known.alpha2}", chosen, "swap", known.alpha2)
     raise UserError(f"unknown condition '{name}'; known are gold, none, wrong and swap:<country>")
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 ATTENTION = "dateline_documents"
-BLOCK = 32
+BLOCK = 64
 """On the CPU, segments whose lengths round up to the same multiple of this share a kernel call."""
 
 

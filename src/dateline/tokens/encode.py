@@ -70,6 +70,9 @@ def encode_corpus(recipe: EncodeRecipe, corpus: Path, out: Path, *, overwrite: b
         num_tokens = num_bytes = longest = 0
         with ShardWriter(folder) as writer, progress("encode", total, "articles") as advance:
             for batch, counts in _encode(tokenizer, read_articles(corpus)):
+                if not counts.all():
+                    empty = batch.column("id")[int(counts.argmin())]
+                    raise UserError(f"{corpus}: the tokenizer gives no token at all for article {empty}; use another")
                 writer.write(batch)
                 num_tokens += int(counts.sum())
                 num_bytes += int(batch.column("num_bytes").to_numpy().sum())

@@ -99,8 +99,8 @@ class DocumentStream:
 
         Consecutive windows partition the stream: a document belongs to the window in which its first token falls.
         """
-        documents: list[Indices] = []
-        epochs: list[Indices] = []
+        documents: list[Indices] = [np.zeros(0, dtype=np.int64)]
+        epochs: list[Indices] = [np.zeros(0, dtype=np.int64)]
         for name in self.groups:
             share, tokens = self.shares[name], self.group_tokens[name]
             low, high = int(start * share), int(end * share)

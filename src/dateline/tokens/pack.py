@@ -41,6 +41,7 @@ def split_into_chunks(body_lengths: Ints, prefix_lengths: Ints, sequence_length:
     """
     room = sequence_length - 1 - prefix_lengths
     assert room.min(initial=2) >= 2, "prefixes are capped at half the row"
+    assert body_lengths.min(initial=1) >= 1, "a document without tokens has no place in a row"
     counts = -(-(body_lengths + 1) // room)
     document = np.repeat(np.arange(len(body_lengths)), counts)
     index = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)

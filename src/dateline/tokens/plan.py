@@ -7,6 +7,7 @@ Deliberately not done: body tokens are not read here; a plan for a million docum
 from __future__ import annotations
 
 from functools import lru_cache
+from threading import RLock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -48,6 +49,16 @@ class Window(NamedTuple):
     """For each document, the number of its prefix in the prefix table."""
 
 
+class Span(NamedTuple):
+    """Where a window lies in the run."""
+
+    start: int
+    """First body token of the mixed stream."""
+    end: int
+    cools_down: bool
+    """Whether the window belongs to the cooldown; no window holds both sides."""
+
+
 class PrefixTable:
     """Every prefix text that occurs, tokenized once and capped at half a row."""
 
@@ -64,7 +75,9 @@ class PrefixTable:
         known = self._numbers.get(text)
         if known is not None:
             return known
-        ids: Any = self._tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
+        ids: Any = []
+        if text:  # a URL that holds "<eos>" means the characters
+            ids = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
         self.num_capped += len(ids) > self._max_tokens
         self.tokens.append(np.asarray(ids[: self._max_tokens], dtype=np.int32))
         self._numbers[text] = len(self.tokens) - 1
@@ -72,7 +85,10 @@ class PrefixTable:
 
 
 class Plan:
-    """The rows of a run in order; everything is recomputed from (recipe, seed), nothing is remembered."""
+    """The rows of a run in order: a function of (recipe, seed), whatever has been asked before and by which thread.
+
+    Where the windows lie is worked out once, in order; the windows themselves are planned anew when they are asked for.
+    """
 
     def __init__(
         self,
@@ -109,8 +125,10 @@ class Plan:
         self._window_tokens = packing.window_rows * packing.sequence_length
         self._total_tokens = None if epochs is None else round(epochs * self.stream.epoch_tokens)
         self._wanted_rows = num_rows
+        self._spans: list[Span] = []
         self._row_starts = [0]
-        self.window = lru_cache(maxsize=4)(self._plan_window)
+        self._lock = RLock()
+        self._planned = lru_cache(maxsize=4)(self._plan_window)
         self._place_numbers, self._places = _factorize(corpus, conditions)
         self._plain = self.prefixes.number("")
 
@@ -119,29 +137,63 @@ class Plan:
         if self._wanted_rows is not None:
             return self._wanted_rows
         assert self._total_tokens is not None
-        while len(self._row_starts) - 1 < -(-self._total_tokens // self._window_tokens):
-            self._advance()
+        with self._lock:
+            while (self._spans[-1].end if self._spans else 0) < self._total_tokens:
+                self._advance()
         return self._row_starts[-1]
 
     def locate(self, row: int) -> tuple[int, int]:
         """Returns (window, row in the window) of a row of the run."""
-        while self._row_starts[-1] <= row:
-            self._advance()
-        window = int(np.searchsorted(self._row_starts, row, side="right")) - 1
-        return window, row - self._row_starts[window]
+        with self._lock:
+            while self._row_starts[-1] <= row:
+                self._advance()
+            window = int(np.searchsorted(self._row_starts, row, side="right")) - 1
+            return window, row - self._row_starts[window]
+
+    def window(self, number: int) -> Window:
+        """Returns the planned rows of one window."""
+        with self._lock:
+            while len(self._spans) <= number:
+                self._advance()
+            return self._planned(number, self._spans[number])
 
     def _advance(self) -> None:
-        self._row_starts.append(self._row_starts[-1] + self.window(len(self._row_starts) - 1).rows.num_rows)
-
-    def _plan_window(self, number: int) -> Window:
-        start = number * self._window_tokens
-        end = start + self._window_tokens
+        """Adds the next window; one ends where the cooldown begins: to the token, or to the document."""
+        number, row = len(self._spans), self._row_starts[-1]
+        last = self._spans[-1] if self._spans else Span(-self._window_tokens, 0, cools_down=False)
+        start, end = last.end, last.end + self._window_tokens
+        share = self.conditions.cooldown
         if self._total_tokens is not None:
-            end = min(end, self._total_tokens)
-            assert start < end, "the run has ended before this window"
-        documents, epochs = self.stream.window(start, end)
+            assert start < self._total_tokens, "the run has ended before this window"
+            turn = self._total_tokens - round(share * self._total_tokens)
+            cools_down = start >= turn
+            end = min(end, self._total_tokens if cools_down else turn)
+        else:
+            assert self._wanted_rows is not None
+            turn = self._wanted_rows - round(share * self._wanted_rows)
+            was_cut = last.end - last.start < self._window_tokens
+            cools_down = share > 0 and (last.cools_down or was_cut or row >= turn)
+            if share > 0 and not cools_down:
+                end = self._last_end(number, start, end, turn - row)
+        span = Span(start, end, cools_down)
+        self._spans.append(span)
+        self._row_starts.append(row + self._planned(number, span).rows.num_rows)
+
+    def _last_end(self, number: int, start: int, end: int, rows: int) -> int:
+        """Returns the largest end, by bisection, with which a window has no more than `rows` rows."""
+        low, high = start, end + 1
+        while high - low > 1:
+            middle = end if high > end else (low + high) // 2
+            if self._plan_window(number, Span(start, middle, cools_down=False)).rows.num_rows <= rows:
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _plan_window(self, number: int, span: Span) -> Window:
+        documents, epochs = self.stream.window(span.start, span.end)
         mask = shown_fields(self.conditions, self.seed, self.corpus.keys[documents], epochs)
-        if self._cools_down(number):
+        if span.cools_down:
             mask[:] = 0
         prefixes = self._prefix_numbers(documents, mask)
         prefix_lengths = np.array([len(tokens) for tokens in self.prefixes.tokens], dtype=np.int64)[prefixes]
@@ -150,15 +202,6 @@ class Plan:
         numbers = np.arange(len(chunks.size), dtype=np.uint64)
         row_keys = uniform(self.seed, numbers, np.full(len(numbers), number, dtype=np.int64), ROWS)
         return Window(pack(chunks, length, row_keys), documents, prefixes)
-
-    def _cools_down(self, number: int) -> bool:
-        cooldown = self.conditions.cooldown
-        if not cooldown:
-            return False
-        if self._total_tokens is not None:
-            return number * self._window_tokens >= (1 - cooldown) * self._total_tokens
-        assert self._wanted_rows is not None
-        return self._row_starts[number] >= (1 - cooldown) * self._wanted_rows
 
     def _prefix_numbers(self, documents: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         if not self.conditions.fields:

@@ -83,6 +83,12 @@ class EncodedCorpus:
                 raise UserError(f"{file}: not a readable Arrow file ({error}); encode the corpus again") from None
         self._starts = np.cumsum([0] + [batch.num_rows for batch in self._batches])
         self.num_documents = int(self._starts[-1])
+        expected = manifest.counts.get("kept", self.num_documents)
+        if self.num_documents != expected:
+            raise UserError(
+                f"{folder}: {len(files)} shards hold {self.num_documents} documents instead of {expected}; "
+                "a shard is missing or foreign: encode the corpus again"
+            )
         self._values: list[npt.NDArray[np.int32]] = []
         self._offsets: list[npt.NDArray[np.int64]] = []
         for batch in self._batches:

@@ -7,13 +7,12 @@ function of the step.
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -36,6 +35,7 @@ from dateline.train.optim import build_optimizer
 from dateline.train.parallel import autocast, choose_device, choose_precision
 from dateline.train.recipe import TrainRecipe
 from dateline.train.schedule import factor
+from dateline.train.signals import collect_signals
 from dateline.train.validation import Validation
 
 if TYPE_CHECKING:
@@ -92,12 +92,12 @@ def train_model(recipe: TrainRecipe, out: Path, *, resume: bool = False, overwri
         if change := explain_change(out, data, parents):
             raise UserError(f"{out}: is the finished run of another recipe ({change}); choose another --out")
         return finished
-    if not resume:
-        check_free(out, overwrite=overwrite)
-        _clear(out)
+    check_free(out, overwrite=overwrite or resume)
     run = _Run(recipe, corpus, out, identity)
+    if not resume:  # only now: a recipe that cannot run must not cost the run that is there
+        _clear(out)
     run.start(resume=resume)
-    with _signals() as received:
+    with collect_signals() as received:
         run.steps(received)
     return run.finish(data, parents)
 
@@ -107,17 +107,13 @@ class _Run:
 
     def __init__(self, recipe: TrainRecipe, corpus: EncodedCorpus, out: Path, identity: str) -> None:
         self.recipe, self.corpus, self.out = recipe, corpus, out
+        self.device = choose_device(recipe.train.device)
+        self.dtype = choose_precision(recipe.train.precision, self.device)
+        _check_fit(recipe, self.device)
         self.tokenizer = load_tokenizer(corpus.tokenizer_folder)
         self.loader = build_loader(recipe, corpus, self.tokenizer)
         self.accumulate = recipe.train.batch_rows // recipe.train.micro_rows
         self.num_steps = -(-self.loader.num_batches() // self.accumulate)
-        self.device = choose_device(recipe.train.device)
-        self.dtype = choose_precision(recipe.train.precision, self.device)
-        if recipe.packing.sequence_length > recipe.model.max_positions:
-            raise UserError(
-                f"packing.sequence_length {recipe.packing.sequence_length} is longer than model.max_positions "
-                f"{recipe.model.max_positions}; raise the latter"
-            )
         config = llama_config(
             recipe.model, len(self.tokenizer), bos=self.loader.bos, eos=self.loader.eos, pad=self.loader.pad
         )
@@ -205,7 +201,7 @@ class _Run:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip_norm)
         if not (torch.isfinite(total) and torch.isfinite(norm)):
             self.optimizer.zero_grad(set_to_none=True)
-            path = self._checkpoint()
+            path = self._checkpoint(prune=False)  # the weights that were good last may be in an older one
             raise TrainingDiverged(
                 f"{self.out}: loss {total.item()} and gradient norm {norm.item()} at step {self.done + 1}; the weights "
                 f"before it are in {path}; lower optimizer.learning_rate or raise schedule.warmup_steps"
@@ -239,7 +235,7 @@ class _Run:
         for record in self.validation.measure(self.model, dtype=precision) if self.validation.groups else []:
             self.metrics.write("validation", self.done, **self.counts, **record)
 
-    def _checkpoint(self) -> Path:
+    def _checkpoint(self, *, prune: bool = True) -> Path:
         return save_checkpoint(
             self.out,
             self.done,
@@ -248,7 +244,7 @@ class _Run:
             self.tokenizer,
             self.facts,
             progress=self.counts,
-            keep=self.recipe.train.keep_checkpoints,
+            keep=self.recipe.train.keep_checkpoints if prune else None,
         )
 
     def finish(self, data: dict[str, Any], parents: dict[str, str]) -> Manifest:
@@ -273,33 +269,19 @@ class _Run:
         return manifest
 
 
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM while the block runs; a second one of the same kind is not held back."""
-    received: list[int] = []
-    previous: dict[int, Any] = {}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        signal.signal(number, previous[number])
-
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            previous[number] = signal.getsignal(number)
-            signal.signal(number, note)
-    except ValueError:  # not in the main thread: whoever runs us there handles signals
-        previous.clear()
-    try:
-        yield received
-    finally:
-        for caught, handler in previous.items():
-            signal.signal(caught, handler)
+def _check_fit(recipe: TrainRecipe, device: torch.device) -> None:
+    """Refuses what the sections of a recipe allow each for itself but not together."""
+    if recipe.packing.sequence_length > recipe.model.max_positions:
+        raise UserError(
+            f"packing.sequence_length {recipe.packing.sequence_length} is longer than model.max_positions "
+            f"{recipe.model.max_positions}; raise the latter"
+        )
+    if recipe.model.dropout and device.type == "cuda":
+        raise UserError("model.dropout: the CUDA attention kernel has no dropout; set it to 0 or train on the CPU")
 
 
 def _clear(out: Path) -> None:
     """Removes an earlier run from the folder before a new one begins; `check_free` has allowed it."""
-    import shutil
-
     for name in ("manifest.json", "metrics.jsonl"):
         (out / name).unlink(missing_ok=True)
     for name in ("checkpoints", "model"):

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from dateline.config import Section
 
-
 Beta = Annotated[float, Field(ge=0, lt=1)]
+"""A share of the running mean that stays at each step."""
 
 
 class Optimizer(Section):

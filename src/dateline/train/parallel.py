@@ -50,7 +50,8 @@ def choose_precision(name: Precision, device: torch.device) -> torch.dtype:
 
 
 def _cpu_multiplies_bfloat16() -> bool:
-    known = getattr(torch.cpu, "get_capabilities", dict)()  # public since PyTorch 2.11 or so; without it, float32
+    ask = getattr(torch.cpu, "get_capabilities", None)  # older PyTorch cannot be asked in public: float32 there
+    known = {} if ask is None else ask()
     return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 

@@ -29,10 +29,10 @@ def collect_signals() -> Iterator[list[int]]:
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             handler = signal.getsignal(number)
-            signal.signal(number, note)
             previous[number] = signal.SIG_DFL if handler is None else handler  # None: set outside of Python
+            signal.signal(number, note)
     except ValueError:  # not in the main thread: whoever runs us there handles signals
-        pass
+        previous.clear()
     try:
         yield received
     finally:

@@ -1,0 +1,154 @@
+"""The map of the house (design, section 2): who may know whom, and what every module owes its reader."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+SOURCE = HERE.parent / "src" / "dateline"
+
+ORDER = (
+    ("records", "errors"),
+    ("config",),
+    ("manifest",),
+    ("progress",),
+    ("places",),
+    ("corpus",),
+    ("conditions",),
+    ("tokens",),
+    ("model",),
+    ("train",),
+    ("evaluate",),
+    ("experiment",),
+    ("report",),
+    ("testing",),
+    ("cli",),
+    ("__main__",),
+)
+"""A later line may import an earlier one, never the reverse."""
+
+RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
+MAX_LINES = 300
+MAX_MODULES = 10
+
+FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
+MODULES = [path for path in FILES if path.name != "__init__.py"]
+FOLDERS = sorted({path.parent for path in FILES})
+
+
+def room(module):
+    return module.split(".")[0]
+
+
+def imported(path, tree):
+    """Dateline modules that a file imports, inside functions too: (module below `dateline`, line)."""
+    package = ("dateline", *path.parent.parts)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            source = ".".join((*base, *([node.module] if node.module else [])))
+            # `from dateline import config` names a room, `from dateline import __version__` does not
+            names = [f"{source}.{alias.name}" for alias in node.names] if source == "dateline" else [source]
+        else:
+            continue
+        for name in names:
+            below = name.partition(".")[2]
+            if name.split(".")[0] == "dateline" and below and not (below.startswith("__") and below != "__main__"):
+                yield below, node.lineno
+
+
+@pytest.fixture(scope="module")
+def trees():
+    return {path: ast.parse((SOURCE / path).read_text(encoding="utf-8")) for path in FILES}
+
+
+def test_the_tree_is_there():
+    assert len(MODULES) > 50
+    assert Path("train/loop.py") in MODULES
+
+
+def test_every_room_is_on_the_map():
+    rooms = {path.parts[0].removesuffix(".py") for path in FILES} - {"__init__"}
+    assert rooms <= RANK.keys()
+
+
+def test_imports_go_up_the_map_only(trees):
+    wrong = [
+        f"{path}:{line}: {room(module)} lies below"
+        for path, tree in trees.items()
+        for module, line in imported(path, tree)
+        if RANK[room(module)] > RANK.get(path.parts[0].removesuffix(".py"), -1)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_imports_the_doubles_made_for_tests(trees):
+    wrong = [
+        f"{path}:{line}"
+        for path, tree in trees.items()
+        for module, line in imported(path, tree)
+        if room(module) == "testing" and path.parts[0] != "testing"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_import_of_a_room_exists():
+    for path in FILES:
+        for module, line in imported(path, ast.parse((SOURCE / path).read_text(encoding="utf-8"))):
+            target = SOURCE.joinpath(*module.split("."))
+            assert target.with_suffix(".py").exists() or (target / "__init__.py").exists(), f"{path}:{line}: {module}"
+
+
+def test_the_reader_of_imports_sees_every_form():
+    source = "import dateline.cli.train\ndef f():\n    from dateline.report.page import x\nfrom . import loop\n"
+    source += "from ..cli import main\nfrom dateline import __version__, testing\nimport os\n"
+    found = {module for module, _ in imported(Path("train/made_up.py"), ast.parse(source))}
+    assert found == {"cli.train", "report.page", "train", "cli", "testing"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_every_module_has_a_test_of_its_name(path):
+    wanted = HERE / path.parent / f"test_{path.stem.strip('_')}.py"
+    assert wanted.is_file(), f"write {wanted.relative_to(HERE.parent)}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_every_module_has_a_header(path, trees):
+    header = ast.get_docstring(trees[path]) or ""
+    if path == Path("__init__.py") or path.name == "__main__.py":
+        assert header
+        return
+    missing = [word for word in ("Enters", "Leaves", "Deliberately not done") if word not in header]
+    assert not missing, f"the docstring of {path} says nothing of: {', '.join(missing)}"
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=str)
+def test_a_folder_holds_at_most_ten_modules(folder):
+    inside = [path.name for path in MODULES if path.parent == folder]
+    assert len(inside) <= MAX_MODULES, f"{folder}: {inside}"
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=str)
+def test_every_folder_is_a_package(folder):
+    assert (SOURCE / folder / "__init__.py").is_file()
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_no_file_is_longer_than_a_sitting(path):
+    lines = len((SOURCE / path).read_text(encoding="utf-8").splitlines())
+    assert lines <= MAX_LINES, f"{path} has {lines} lines; split it along its data"
+
+
+def test_every_test_file_has_its_module():
+    orphans = []
+    for test in HERE.rglob("test_*.py"):
+        inside = test.relative_to(HERE)
+        if inside.parts[0] == "end_to_end" or inside.name == "test_map.py":
+            continue
+        name = test.stem.removeprefix("test_")
+        if not any((SOURCE / inside.parent / stem).is_file() for stem in (f"{name}.py", f"__{name}__.py")):
+            orphans.append(str(inside))
+    assert not orphans, f"tests of modules that are not there (any more): {orphans}"

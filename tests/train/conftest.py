@@ -1,0 +1,86 @@
+"""A small encoded newswire, and the recipe of the smallest run on it."""
+
+import json
+
+import pytest
+import torch
+
+from dateline.config import validate_recipe
+from dateline.corpus import CorpusRecipe, NewswireSource, build_corpus
+from dateline.tokens.encode import EncodeRecipe, encode_corpus
+from dateline.tokens.store import EncodedCorpus
+from dateline.tokens.tokenizer import load_tokenizer
+from dateline.train.recipe import TrainRecipe
+
+
+@pytest.fixture(autouse=True, scope="package")
+def _one_thread():
+    """Tiny tensors wait longer for a second thread than they gain from it, above all beside other work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def encoded(tmp_path_factory):
+    """The folder; 300 articles, so that every continent has validation documents."""
+    folder = tmp_path_factory.mktemp("newswire")
+    build_corpus(CorpusRecipe(newswire=NewswireSource(articles=300), language=None), folder / "corpus")
+    encode_corpus(EncodeRecipe(vocab_size=512), folder / "corpus", folder / "encoded")
+    return folder / "encoded"
+
+
+@pytest.fixture(scope="session")
+def corpus(encoded):
+    return EncodedCorpus.open(encoded)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(corpus):
+    return load_tokenizer(corpus.tokenizer_folder)
+
+
+@pytest.fixture(scope="session")
+def make_recipe(encoded):
+    """Eight steps of four rows on the CPU; sections are given as dicts, other values of `train` as keywords."""
+
+    def make(*, seed=0, conditions=None, mix=None, model=None, optimizer=None, schedule=None, packing=None, **train):
+        length = {} if "epochs" in train else {"steps": 8}
+        data = {
+            "data": str(encoded),
+            "seed": seed,
+            "conditions": conditions or {},
+            "mix": mix or {},
+            "packing": packing or {"sequence_length": 128},
+            "model": {"size": "pico", **(model or {})},
+            "optimizer": {"learning_rate": 1e-3, **(optimizer or {})},
+            "schedule": {"warmup_steps": 2, **(schedule or {})},
+            "train": {
+                "batch_rows": 4, "precision": "float32", "device": "cpu", "log_every": 1, "validate_every": 4,
+                "validation_documents": 8, "checkpoint_every": 0, **length, **train,
+            },
+        }  # fmt: skip
+        return validate_recipe(TrainRecipe, data)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def losses():
+    """Everything in a run's diary but its speed, which no two runs share."""
+
+    def read(run):
+        records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        speed = ("tokens_per_second", "flops_per_second")
+        return [{key: value for key, value in record.items() if key not in speed} for record in records]
+
+    return read
+
+
+@pytest.fixture(autouse=True)
+def _restore_generator():
+    """Training seeds torch's global generator; other tests shall not notice."""
+    state = torch.get_rng_state()
+    yield
+    torch.set_rng_state(state)

@@ -1,0 +1,92 @@
+"""The recipe of a run: what it takes, what it refuses, and that every name is explained."""
+
+import pytest
+from pydantic import BaseModel
+
+from dateline.config import fingerprint, load_recipe, validate_recipe
+from dateline.errors import UserError
+from dateline.train.recipe import Training, TrainRecipe
+
+
+def test_the_shortest_recipe():
+    recipe = validate_recipe(TrainRecipe, {"data": "corpus", "train": {"epochs": 1}})
+    assert (recipe.seed, recipe.model.size, recipe.packing.sequence_length) == (0, "nano", 2048)
+    assert recipe.conditions.fields == ("domain", "country", "continent")
+    assert recipe.mix.weights == "equal"
+    training = recipe.train
+    assert (training.batch_rows, training.micro_rows, training.precision, training.device) == (32, 32, "auto", "auto")
+    assert (training.log_every, training.validate_every, training.checkpoint_every) == (10, 100, 500)
+
+
+def test_micro_rows_default_to_the_batch():
+    assert Training(steps=1, batch_rows=12).micro_rows == 12
+    assert Training(steps=1, batch_rows=12, micro_rows=0).micro_rows == 12
+    assert Training(steps=1, batch_rows=12, micro_rows=3).micro_rows == 3
+
+
+def test_saying_the_default_changes_no_fingerprint():
+    assert fingerprint(Training(steps=1, batch_rows=12)) == fingerprint(Training(steps=1, batch_rows=12, micro_rows=12))
+
+
+def test_a_recipe_survives_being_written_down():
+    recipe = TrainRecipe(data="corpus", train=Training(steps=3, batch_rows=8))
+    assert validate_recipe(TrainRecipe, recipe.model_dump(mode="json")) == recipe
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, "train: give either epochs or steps"),
+        ({"epochs": 1, "steps": 1}, "train: give either epochs or steps"),
+        ({"epochs": 0}, r"train\.epochs: .*greater than 0 \(given: 0\)"),
+        ({"steps": 1.5}, r"train\.steps: .*valid integer"),
+        ({"steps": 1, "batch_rows": 8, "micro_rows": 3}, "batch_rows 8 is not a multiple of micro_rows 3"),
+        ({"steps": 1, "batch_rows": 4, "micro_rows": 8}, "batch_rows 4 is not a multiple of micro_rows 8"),
+        ({"steps": 1, "batch_rows": 0}, r"train\.batch_rows: .*greater than or equal to 1"),
+        ({"steps": 1, "keep_checkpoints": 0}, r"train\.keep_checkpoints: .*greater than or equal to 1"),
+        ({"steps": 1, "precision": "float16"}, r"train\.precision: Input should be 'auto', 'float32' or 'bfloat16'"),
+        ({"step": 1}, r"unknown key 'train\.step'; did you mean 'steps'\?"),
+        (None, "'train': .*|train: .*"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(data, message):
+    with pytest.raises(UserError, match=message):
+        validate_recipe(TrainRecipe, {"data": "corpus", "train": data})
+
+
+@pytest.mark.parametrize("missing", ["data", "train"])
+def test_what_is_missing_is_named(missing):
+    data = {"data": "corpus", "train": {"steps": 1}}
+    del data[missing]
+    with pytest.raises(UserError, match=f"'{missing}' is missing; add it"):
+        validate_recipe(TrainRecipe, data)
+
+
+def test_unknown_sections_are_refused_with_file_line_and_nearest_name(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("data: corpus\ntrain: {steps: 1}\noptimiser:\n  learning_rate: 1\n")
+    with pytest.raises(UserError, match=r"run\.yaml:3: unknown key 'optimiser'; did you mean 'optimizer'\?"):
+        load_recipe(TrainRecipe, path)
+
+
+def test_any_value_can_be_overridden(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("data: corpus\ntrain: {steps: 1}\n")
+    recipe = load_recipe(TrainRecipe, path, ["--train.steps", "7", "--model.size=pico", "--mix.exclude", "[Africa]"])
+    assert (recipe.train.steps, recipe.model.size, recipe.mix.exclude) == (7, "pico", ("Africa",))
+
+
+def sections(kind, name="recipe"):
+    yield name, kind
+    for key, field in kind.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from sections(field.annotation, f"{name}.{key}")
+
+
+@pytest.mark.parametrize(("name", "kind"), list(sections(TrainRecipe)))
+def test_every_name_is_explained(name, kind):
+    assert kind.__doc__, name
+    for key, field in kind.model_fields.items():
+        annotation = field.annotation
+        of_section = isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation.__doc__
+        assert field.description or of_section, f"{name}.{key}"
