@@ -76,6 +76,7 @@ def test_a_recipe_is_frozen(load):
     ("text", "expected"),
     [
         ("seed: 1\ntrain:\n  step: 5\n", "r.yaml:3: unknown key 'train.step'; did you mean 'steps'?"),
+        ("seed: 1\ntrian:\n  steps: 5\n", "r.yaml:2: unknown key 'trian'; did you mean 'train'?"),
         ("\nsead: 1\n", "r.yaml:2: unknown key 'sead'; did you mean 'seed'?"),
         (
             "zzz: 1\n",

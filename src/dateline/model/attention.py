@@ -28,8 +28,10 @@ class Documents(NamedTuple):
     starts: Tensor
     """Cumulative lengths over the flattened batch, int32, shape [num_segments + 1]."""
     longest: int
-    groups: tuple[tuple[Tensor, Tensor], ...]
-    """CPU only: for each padded length, (gather [segments, padded], flat position of every token in that block)."""
+    groups: tuple[Tensor, ...] = ()
+    """CPU only: for each padded length, the tokens of its segments, shape [segments, padded]."""
+    order: Tensor | None = None
+    """CPU only: for each token, its place in the outputs of all groups one after another, shape [tokens]."""
 
 
 def locate_documents(segment_lengths: npt.NDArray[np.int32], device: torch.device | str) -> Documents:
@@ -39,16 +41,20 @@ def locate_documents(segment_lengths: npt.NDArray[np.int32], device: torch.devic
     longest = int(segment_lengths.max())
     if device.type == "cuda":
         moved = torch.from_numpy(starts).pin_memory().to(device, non_blocking=True)
-        return Documents(moved, longest, ())
+        return Documents(moved, longest)
     groups = []
+    order = np.empty(int(starts[-1]), dtype=np.int64)
+    before = 0
     padded = -(-segment_lengths // BLOCK) * BLOCK
     for length in np.unique(padded).tolist():
         members = np.flatnonzero(padded == length)
-        offsets = np.arange(length)
-        inside = offsets[None, :] < segment_lengths[members][:, None]
-        positions = np.where(inside, starts[members][:, None] + offsets, starts[members][:, None])
-        groups.append((torch.from_numpy(positions.astype(np.int64)), torch.from_numpy(np.flatnonzero(inside))))
-    return Documents(torch.from_numpy(starts), longest, tuple(groups))
+        inside = np.arange(length)[None, :] < segment_lengths[members][:, None]
+        first = starts[members][:, None].astype(np.int64)
+        positions = np.where(inside, first + np.arange(length), first)
+        order[positions[inside]] = before + np.flatnonzero(inside)
+        before += positions.size
+        groups.append(torch.from_numpy(positions))
+    return Documents(torch.from_numpy(starts), longest, tuple(groups), torch.from_numpy(order))
 
 
 def document_attention(
@@ -94,18 +100,17 @@ def document_attention(
         )
         assert isinstance(out, Tensor)
         return out.to(query.dtype).view(batch, length, heads, dim), None
-    pieces, places = [], []
-    for gather, kept in documents.groups:
-        shape = (*gather.shape, -1, dim)
-        q, k, v = (_widen(x.index_select(0, gather.view(-1)).view(shape).transpose(1, 2)) for x in flat)
+    assert documents.order is not None
+    outputs = []
+    for group in documents.groups:
+        shape = (*group.shape, -1, dim)
+        q, k, v = (_widen(x.index_select(0, group.view(-1)).view(shape).transpose(1, 2)) for x in flat)
         with torch.autocast("cpu", enabled=False):
             attended = functional.scaled_dot_product_attention(
                 q, k, v, is_causal=True, scale=scaling, dropout_p=dropout, enable_gqa=grouped
             )
-        pieces.append(attended.to(query.dtype).transpose(1, 2).reshape(-1, heads, dim).index_select(0, kept))
-        places.append(gather.view(-1)[kept])
-    order = torch.cat(places).argsort()
-    return torch.cat(pieces).index_select(0, order).view(batch, length, heads, dim), None
+        outputs.append(attended.to(query.dtype).transpose(1, 2).reshape(-1, heads, dim))
+    return torch.cat(outputs).index_select(0, documents.order).view(batch, length, heads, dim), None
 
 
 def _widen(x: Tensor) -> Tensor:
