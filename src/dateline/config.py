@@ -79,7 +79,7 @@ def parse_overrides(words: Sequence[str]) -> list[tuple[Location, Any]]:
             if not rest or (rest[0].startswith("--") and len(rest[0]) > 2):
                 raise UserError(f"--{key} has no value; recipe values are given as --section.key VALUE")
             value = rest.pop(0)
-        location = tuple(int(part) if part.isdecimal() else part.replace("-", "_") for part in key.split("."))
+        location = tuple(int(part) if part.isdecimal() else part for part in key.split("."))
         try:
             result.append((location, yaml.safe_load(value)))
         except (yaml.YAMLError, ValueError):

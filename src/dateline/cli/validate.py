@@ -107,7 +107,7 @@ def _table(runs: list[tuple[str, TrainRecipe]], encoded: Path | None, experiment
         corpus = EncodedCorpus.open(encoded)
         tokenizer = load_tokenizer(corpus.tokenizer_folder)
     vocab = len(tokenizer) if tokenizer is not None else (experiment.encode.vocab_size if experiment else 0)
-    lines = [f"{'run':<24}{'parameters':>14}{'steps':>9}{'rows':>10}{'tokens':>15}{'body tokens':>15}"]
+    lines = [f"{'run':<22}{'parameters':>15}{'steps':>9}{'rows':>13}{'tokens':>17}{'body tokens':>17}"]
     unknown = False
     for name, recipe in runs:
         parameters = f"{num_parameters(recipe.model, vocab):,}" if vocab else "?"
@@ -124,7 +124,7 @@ def _table(runs: list[tuple[str, TrainRecipe]], encoded: Path | None, experiment
         steps = "?" if rows is None else f"{-(-rows // recipe.train.batch_rows):,}"
         tokens = "?" if rows is None else f"{rows * recipe.packing.sequence_length:,}"
         shown = "?" if rows is None else f"{rows:,}"
-        lines.append(f"{name:<24}{parameters:>14}{steps:>9}{shown:>10}{tokens:>15}{body:>15}")
+        lines.append(f"{name:<22}{parameters:>15}{steps:>9}{shown:>13}{tokens:>17}{body:>17}")
     if unknown:
         lines.append("? is known once the corpus is encoded: a length in epochs depends on its tokens (see --out)")
     return "\n".join(lines)

@@ -21,14 +21,18 @@ class NewswireSource(Section):
     articles: int = Field(gt=0)
     """How many articles are written."""
     seed: int = 0
+    """The same seed gives the same articles."""
 
 
 class SplitShares(Section):
     """Shares of documents by split; they add up to 1."""
 
     train: float = Field(0.90, ge=0, le=1)
+    """Read while training."""
     validation: float = Field(0.05, ge=0, le=1)
+    """Scored while training."""
     test: float = Field(0.05, ge=0, le=1)
+    """Scored by `dateline eval`."""
 
     @model_validator(mode="after")
     def _whole(self) -> SplitShares:

@@ -276,4 +276,4 @@ def _rows(tables: Mapping[str, Columns], places: Columns, origin: Mapping[str, s
 
 
 def _exp(value: float) -> float:
-    return math.exp(value) if value < 700 else math.inf
+    return math.inf if value >= 700 else math.exp(value)

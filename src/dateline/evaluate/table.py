@@ -264,7 +264,9 @@ def _read(path: Path) -> pa.Table:
     try:
         table: pa.Table = pq.read_table(path)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such table; make it with: dateline evaluate MODEL CORPUS --out DIR") from None
+        raise UserError(
+            f"{path}: no such table; make it with: dateline eval perplexity MODEL --corpus ENCODED --out DIR"
+        ) from None
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
     return table

@@ -9,6 +9,7 @@ articles. 1 means that conditioning works all the way through; 0, that the prefi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dateline.conditions import DEFAULT_FIELDS, Field
 from dateline.corpus import read_articles
 from dateline.errors import UserError
 from dateline.evaluate.statistics import Estimate, ratio_difference
@@ -30,9 +32,10 @@ class Entropies(NamedTuple):
     ids: list[str]
     without_place: Floats
     with_place: Floats
+    """Knowing what the run's prefix shows: the outlet, or only the country or the continent."""
 
 
-def newswire_entropies(corpus: Path, mix: Mix) -> Entropies | None:
+def newswire_entropies(corpus: Path, mix: Mix, fields: Sequence[Field] = DEFAULT_FIELDS) -> Entropies | None:
     """Returns the exact log-probabilities of the test articles under the grammar, negated.
 
     The place that is not known is averaged over as the training mix has it: natural, or equal continents.
@@ -40,18 +43,24 @@ def newswire_entropies(corpus: Path, mix: Mix) -> Entropies | None:
     Args:
         corpus: a corpus folder made from the newswire.
         mix: of the runs that are compared.
+        fields: of the conditioned run's prefix.
 
     Returns:
-        None where the mix has another distribution of places than the grammar can average over.
+        None where the mix has another distribution of places than the grammar can average over, or where the prefix
+        shows no place.
     """
     from dateline.corpus.newswire import Newswire
 
     if mix.include or mix.exclude or not (mix.weights == "natural" or (mix.weights, mix.by) == ("equal", "continent")):
         return None
+    shown = {"domain" if field in ("url", "url_hash") else field for field in fields}
+    finest = next((field for field in ("domain", "country", "continent") if field in shown), None)
+    if finest is None:
+        return None
     wire = Newswire(balance="country" if mix.weights == "natural" else "continent")
     articles = list(read_articles(corpus, split="test"))
     found = [wire.log_probabilities(article) for article in articles]
-    without, known = (-np.array([getattr(one, name) for one in found]) for name in ("none", "domain"))
+    without, known = (-np.array([getattr(one, name) for one in found]) for name in ("none", finest))
     if not (np.isfinite(without).all() and np.isfinite(known).all()):
         raise UserError(f"{corpus}: holds articles that the newswire of this version cannot write; build it again")
     return Entropies([article.id for article in articles], without, known)

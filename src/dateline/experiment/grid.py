@@ -52,10 +52,16 @@ def conditions_of(run: Run, recipe: ExperimentRecipe) -> tuple[str, ...]:
 
 
 def comparisons(recipe: ExperimentRecipe, runs: list[Run]) -> list[Comparison]:
-    """Returns what is compared: each condition with the first plain run of the same seed, and wrong with gold."""
+    """Returns what is compared: each condition with a plain run of the same seed, and conditions with gold.
+
+    The plain run is the first with the same mix and model; where there is none, the first of all. Under the `paper`
+    protocol nothing is compared in pairs: its conditions score different tokens.
+    """
     result: list[Comparison] = []
-    for run in runs:
-        plain = next((other for other in runs if other.is_plain and other.recipe.seed == run.recipe.seed), None)
+    for run in runs if recipe.evaluate.protocol.name == "strict" else []:
+        others = [other for other in runs if other.is_plain and other.recipe.seed == run.recipe.seed]
+        alike = [o for o in others if o.recipe.mix == run.recipe.mix and o.recipe.model == run.recipe.model]
+        plain = next(iter(alike or others), None)
         scored = conditions_of(run, recipe)
         if plain is not None and plain.name != run.name:
             result += [Comparison(run.name, condition, plain.name, "none") for condition in scored]

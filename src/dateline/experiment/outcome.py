@@ -80,7 +80,7 @@ def _gains(recipe: ExperimentRecipe, runs: list[Run], out: Path) -> dict[str, tu
         plain = next(run for run in runs if run.name == pair.versus_run)
         if pair.condition != "gold" or not plain.is_plain or run.recipe.mix != plain.recipe.mix:
             continue
-        entropies = newswire_entropies(out / "corpus", run.recipe.mix)
+        entropies = newswire_entropies(out / "corpus", run.recipe.mix, run.recipe.conditions.fields)
         if entropies is not None:
             gains[run.name] = recovered_gain(
                 read_documents(out / "evaluation" / plain.name),

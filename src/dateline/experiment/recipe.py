@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from dateline.conditions import parse_condition
 from dateline.config import Section, validate_recipe
 from dateline.corpus import CorpusRecipe
 from dateline.evaluate.protocol import Protocol
@@ -73,7 +74,14 @@ class ExperimentRecipe(Section):
         for name in self.runs:
             if not NAME.fullmatch(name):
                 raise ValueError(f"run name '{name}': use lower-case letters, digits, '.', '_' and '-'")
-            self.run(name, self.seeds[0], data="")
+            run = self.run(name, self.seeds[0], data="")
+            for condition in self.evaluate.conditions:
+                parse_condition(condition, run.conditions.fields)
+            if self.evaluate.protocol.length > run.model.max_positions:
+                raise ValueError(
+                    f"evaluate.protocol reads {self.evaluate.protocol.length} tokens at a time, runs.{name} has "
+                    f"model.max_positions {run.model.max_positions}; lower the first or raise the second"
+                )
         return self
 
     def run(self, name: str, seed: int, *, data: str) -> TrainRecipe:

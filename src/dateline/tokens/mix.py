@@ -81,6 +81,12 @@ class DocumentStream:
             return {"all": documents}, {"all": Fraction(1)}
         labels = (corpus.continents if mix.by == "continent" else corpus.countries)[documents]
         names = sorted(set(labels.tolist()))
+        if "" in names:
+            raise UserError(
+                f"mix: {int((labels == '').sum()):,} training documents have no {mix.by} and would form a group "
+                'of their own; build the corpus with require_place, set mix.exclude to [""], '
+                "or mix.weights to natural"
+            )
         if mix.weights == "equal":
             weights = dict.fromkeys(names, Fraction(1))
         else:

@@ -17,6 +17,7 @@ import torch
 from dateline.config import fingerprint
 from dateline.errors import UserError
 from dateline.manifest import new_folder, write_atomically
+from dateline.train.optim import Stepper
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -44,7 +45,7 @@ def save_checkpoint(
     run: Path,
     step: int,
     model: LlamaForCausalLM,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Stepper,
     tokenizer: PreTrainedTokenizerFast,
     facts: dict[str, Any],
     *,
@@ -88,7 +89,7 @@ def belongs_to(checkpoint: Path, identity: str) -> bool:
 
 
 def load_checkpoint(
-    checkpoint: Path, identity: str, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer
+    checkpoint: Path, identity: str, model: LlamaForCausalLM, optimizer: Stepper
 ) -> tuple[int, dict[str, int]]:
     """Puts a checkpoint's numbers into model and optimizer.
 

@@ -248,7 +248,7 @@ class _Run:
         )
 
     def finish(self, data: dict[str, Any], parents: dict[str, str]) -> Manifest:
-        """Writes the model and the manifest; checkpoints are no longer needed."""
+        """Writes the model and the manifest; the newest checkpoints stay beside them."""
         with new_folder(self.out / "model", overwrite=True) as folder:
             save_model(folder, self.model, self.tokenizer, self.facts, self.done)
         manifest = Manifest.of(

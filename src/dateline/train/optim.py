@@ -1,12 +1,13 @@
 """The optimizer.
 
-Enters: the recipe's `optimizer` section and a model. Leaves: a fused AdamW.
-Deliberately not done: no other optimizer yet, and no weight decay on norms.
+Enters: the recipe's `optimizer` section and a model. Leaves: AdamW, or Muon for the hidden matrices
+with AdamW for the rest.
+Deliberately not done: no optimizer of our own, and no weight decay on norms.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal, Protocol
 
 import torch
 from pydantic import Field
@@ -20,6 +21,9 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 class Optimizer(Section):
     """AdamW as in the paper (arXiv 2601.15236): betas 0.9 and 0.95, decay 0.033, clipping at 0.1."""
 
+    name: Literal["adamw", "muon"] = "adamw"
+    """`muon` orthogonalizes the updates of the hidden matrices (Jordan et al., 2024) at AdamW's scale, so that one
+    learning rate serves both; embeddings and norms stay with AdamW."""
     learning_rate: float = Field(default=3e-3, gt=0)
     """Peak learning rate."""
     betas: tuple[Beta, Beta] = (0.9, 0.95)
@@ -32,11 +36,75 @@ class Optimizer(Section):
     """Gradients are scaled down to this global norm."""
 
 
-def build_optimizer(recipe: Optimizer, model: torch.nn.Module) -> torch.optim.AdamW:
-    """Returns a fused AdamW with weight decay on matrices and none on vectors."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+class Stepper(Protocol):
+    """What the loop and the checkpoints need of an optimizer."""
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Groups whose `lr` the loop sets before each step."""
+
+    def step(self) -> Any:
+        """Takes a step."""
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets the gradients."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns all that a resumed run needs."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what `state_dict` gave."""
+
+
+class Combined:
+    """Several optimizers, each with parameters of its own, that step together."""
+
+    def __init__(self, *parts: torch.optim.Optimizer) -> None:
+        """Args: the optimizers, in the order in which they step."""
+        self.parts = parts
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The groups of all parts."""
+        return [group for part in self.parts for group in part.param_groups]
+
+    def step(self) -> None:
+        """Takes a step with every part."""
+        for part in self.parts:
+            part.step()
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets all gradients."""
+        for part in self.parts:
+            part.zero_grad(set_to_none)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the states of all parts."""
+        return {"parts": [part.state_dict() for part in self.parts]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over the states of all parts."""
+        for part, state in zip(self.parts, state_dict["parts"], strict=True):
+            part.load_state_dict(state)
+
+
+def build_optimizer(recipe: Optimizer, model: torch.nn.Module) -> Stepper:
+    """Returns the optimizer of a recipe, with weight decay on matrices and none on vectors."""
+    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    hidden = [p for name, p in named if recipe.name == "muon" and p.ndim == 2 and _is_hidden(name)]
+    matrices = [p for _, p in named if p.ndim >= 2 and all(p is not other for other in hidden)]
     groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": [p for _, p in named if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas, eps=recipe.eps, fused=True)
+    adamw = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas, eps=recipe.eps, fused=True)
+    if not hidden:
+        return adamw
+    muon = torch.optim.Muon(
+        hidden, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
+    )
+    return Combined(adamw, muon)
+
+
+def _is_hidden(name: str) -> bool:
+    return "embed_tokens" not in name and "lm_head" not in name

@@ -64,7 +64,9 @@ class Validation:
         tokenizer: PreTrainedTokenizerFast, conditioner: Conditioner, metadata: Metadata, sequence_length: int
     ) -> list[int]:
         text = conditioner.prefix(metadata, "")
-        ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
+        ids: list[int] = (
+            tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"] if text else []
+        )
         return ids[: sequence_length // 2]
 
     def measure(self, model: Any, *, dtype: str) -> list[dict[str, Any]]:
