@@ -35,10 +35,12 @@ class Place:
 def run(words: list[str]) -> None:
     """Runs the verb."""
     args = tyro.cli(Place, prog="dateline place", args=words)
-    from dateline.places import resolve
+    from dateline.places import country, resolve
 
     if not args.urls:
         raise UserError("no URL given; name some, or - to read them from standard input")
+    if args.country and country(args.country) is None:
+        raise UserError(f"--country '{args.country}': is no country; write an ISO code such as gb, or a name")
     pairs = ((url, resolve(url, args.country)) for url in _read(args.urls))
     if args.json:
         for url, place in pairs:

@@ -59,15 +59,9 @@ def forest(panels: Sequence[ForestPanel], title: str, description: str) -> Figur
     )
 
 
-def _span(panels: Sequence[ForestPanel]) -> tuple[float, float]:
-    ends = [
-        v
-        for panel in panels
-        for row in panel.rows
-        if row
-        for v in (row.low, row.high, row.value, *row.seeds)
-        if is_number(v)
-    ]
+def _span(panel: ForestPanel) -> tuple[float, float]:
+    """Each panel has a scale of its own: a small difference would vanish beside a large one."""
+    ends = [v for row in panel.rows if row for v in (row.low, row.high, row.value, *row.seeds) if is_number(v)]
     low, high = min([0.0, *ends]), max([0.0, *ends])
     margin = 0.06 * (high - low) or 0.01
     return (low - margin if low < 0 else -margin), (high + margin if high > 0 else margin)
@@ -83,14 +77,14 @@ def _forest(panels: Sequence[ForestPanel], per_line: int, name: str, title: str,
     offsets = [step * i + 8.0 * sum(1 for level in levels[1 : i + 1] if level < 2) for i in range(len(levels))]
     block = top + (offsets[-1] if offsets else 0) + step + bottom
     lines = -(-len(panels) // per_line)
-    low, high = _span(panels)
     with drawing(width, block * lines - (18 if narrow else 10)) as ink:
         for at, panel in enumerate(panels):
             y0 = block * (at // per_line)
             x0 = left + (panel_width + gutter) * (at % per_line)
             plot = panel_width - p_room
+            low, high = _span(panel)
 
-            def place(value: float, x0: float = x0, plot: float = plot) -> float:
+            def place(value: float, x0: float = x0, plot: float = plot, low: float = low, high: float = high) -> float:
                 return x0 + plot * (value - low) / (high - low)
 
             heading = 0.0 if narrow else x0

@@ -81,6 +81,7 @@ def recovered_sentence(summary: Mapping[str, Any]) -> str:
     return (
         f"The entropy of this newswire is known, and of the gain that a place can bring at best the model "
         f"recovers {percent(gain)}{sure}."
+        + (" More than all of it means that the plain model is further from its own best." if gain > 1 else "")
     )
 
 
@@ -103,7 +104,8 @@ def forest_caption(table: ScoreTable) -> str:
     """Says what a row of the forest plot is, and how many country differences survive correction."""
     text = (
         "Paired differences in nats per body token with 95% intervals from resampling documents: blue is better, "
-        "orange worse, grey cannot be told from zero. The p-values are not corrected for the number of rows."
+        "orange worse, grey cannot be told from zero. Each panel has a scale of its own. The p-values are not "
+        "corrected for the number of rows."
     )
     main = table.main()
     tests = _country_tests(table, main) if main else []
