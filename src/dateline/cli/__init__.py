@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fail(f"unknown verb '{words[0]}'; {hint}", 2)
     try:
         verb(words[0])(words[1:])
+        sys.stdout.flush()  # a closed pipe is noticed here, not when Python has no one left to tell
     except UserError as error:
         fail(str(error), 2, debug)
     except (Interrupted, KeyboardInterrupt) as error:

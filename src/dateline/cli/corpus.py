@@ -60,7 +60,10 @@ def read_recipe(source: tuple[str, ...], overrides: list[str]) -> CorpusRecipe:
     for location, value in parse_overrides(overrides):
         inner = data
         for part in location[:-1]:
-            inner = inner.setdefault(str(part), {})  # type: ignore[assignment]
+            below = inner.setdefault(str(part), {})
+            if not isinstance(below, dict):
+                raise UserError(f"--{'.'.join(map(str, location))}: {part} is no section; give --{part} VALUE")
+            inner = below
         inner[str(location[-1])] = value
     return validate_recipe(CorpusRecipe, data, source="command line")
 

@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Entropies(NamedTuple):
-    """Exact -log p of test articles in nats, arrays of shape [num_documents] in the order of `ids`."""
+    """Exact -log p of the scored articles in nats, arrays of shape [num_documents] in the order of `ids`."""
 
     ids: list[str]
     without_place: Floats
@@ -35,8 +35,10 @@ class Entropies(NamedTuple):
     """Knowing what the run's prefix shows: the outlet, or only the country or the continent."""
 
 
-def newswire_entropies(corpus: Path, mix: Mix, fields: Sequence[Field] = DEFAULT_FIELDS) -> Entropies | None:
-    """Returns the exact log-probabilities of the test articles under the grammar, negated.
+def newswire_entropies(
+    corpus: Path, mix: Mix, fields: Sequence[Field] = DEFAULT_FIELDS, *, split: str = "test"
+) -> Entropies | None:
+    """Returns the exact log-probabilities of a split's articles under the grammar, negated.
 
     The place that is not known is averaged over as the training mix has it: natural, or equal continents.
 
@@ -44,6 +46,7 @@ def newswire_entropies(corpus: Path, mix: Mix, fields: Sequence[Field] = DEFAULT
         corpus: a corpus folder made from the newswire.
         mix: of the runs that are compared.
         fields: of the conditioned run's prefix.
+        split: that the protocol scores.
 
     Returns:
         None where the mix has another distribution of places than the grammar can average over, or where the prefix
@@ -58,7 +61,7 @@ def newswire_entropies(corpus: Path, mix: Mix, fields: Sequence[Field] = DEFAULT
     if finest is None:
         return None
     wire = Newswire(balance="country" if mix.weights == "natural" else "continent")
-    articles = list(read_articles(corpus, split="test"))
+    articles = list(read_articles(corpus, split=split))
     found = [wire.log_probabilities(article) for article in articles]
     without, known = (-np.array([getattr(one, name) for one in found]) for name in ("none", finest))
     if not (np.isfinite(without).all() and np.isfinite(known).all()):

@@ -73,14 +73,19 @@ def summarize(recipe: ExperimentRecipe, runs: list[Run], out: Path, scores: list
 def _gains(recipe: ExperimentRecipe, runs: list[Run], out: Path) -> dict[str, tuple[Estimate, dict[str, float]]]:
     """Returns the recovered gain of each conditioned run for which there is a plain run of the same seed and mix."""
     gains: dict[str, tuple[Estimate, dict[str, float]]] = {}
-    if recipe.corpus.newswire is None or recipe.evaluate.protocol.name != "strict":
+    corpus, protocol = recipe.corpus, recipe.evaluate.protocol
+    if corpus.newswire is None or protocol.name != "strict":
         return gains
+    if corpus.countries or corpus.held_out or corpus.held_out_outlets:
+        return gains  # other places in training than the grammar averages over
     for pair in comparisons(recipe, runs):
         run = next(run for run in runs if run.name == pair.run)
         plain = next(run for run in runs if run.name == pair.versus_run)
         if pair.condition != "gold" or not plain.is_plain or run.recipe.mix != plain.recipe.mix:
             continue
-        entropies = newswire_entropies(out / "corpus", run.recipe.mix, run.recipe.conditions.fields)
+        entropies = newswire_entropies(
+            out / "corpus", run.recipe.mix, run.recipe.conditions.fields, split=protocol.split
+        )
         if entropies is not None:
             gains[run.name] = recovered_gain(
                 read_documents(out / "evaluation" / plain.name),

@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from dateline.corpus import build_corpus, corpus_fingerprint_parents
+from dateline.errors import Interrupted, UserError
 from dateline.evaluate.perplexity import evaluate_perplexity, perplexity_plan
 from dateline.evaluate.table import SCORES, write_scores
 from dateline.experiment.grid import Run, conditions_of, expand
@@ -36,7 +37,9 @@ from dateline.tokens.encode import encode_corpus, encode_plan
 from dateline.tokens.store import EncodedCorpus
 from dateline.train.checkpoint import belongs_to, checkpoints
 from dateline.train.loop import train_identity, train_model, train_plan
+from dateline.train.metrics import METRICS
 
+STAGE = "experiment"
 SUMMARY = "summary.json"
 
 
@@ -48,11 +51,12 @@ def run_experiment(recipe: ExperimentRecipe, out: Path) -> Manifest:
         out: its folder; what an earlier call finished there is kept where it still holds.
 
     Raises:
-        UserError: where recipe and data do not fit.
+        UserError: where recipe and data do not fit, or the folder is another stage's.
         TrainingDiverged: where a run fails; what was finished before is kept.
         Interrupted: after a signal while training; the same command continues.
     """
     started = time.monotonic()
+    _check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / MANIFEST).unlink(missing_ok=True)
     corpus, encoded = _corpus(recipe, out), _encoded(recipe, out)
@@ -67,7 +71,7 @@ def run_experiment(recipe: ExperimentRecipe, out: Path) -> Manifest:
     write_samples(out / "samples.json", recipe, runs, out)
     summary = summarize(recipe, runs, out, scores)
     write_summary(out, {"seconds": round(time.monotonic() - started, 1), **summary})
-    manifest = Manifest.of("experiment", recipe.model_dump(mode="json"), parents)
+    manifest = Manifest.of(STAGE, recipe.model_dump(mode="json"), parents)
     write_manifest(out, manifest)
     return manifest
 
@@ -75,6 +79,15 @@ def run_experiment(recipe: ExperimentRecipe, out: Path) -> Manifest:
 def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
     """Writes `summary.json`: the few numbers that a program wants to read after a run."""
     write_atomically(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+
+
+def _check_folder(out: Path) -> None:
+    """Refuses a file, and a folder that another stage has made: its manifest would be lost."""
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: is a file; --out names a folder")
+    found = read_manifest(out)
+    if found is not None and found.stage != STAGE:
+        raise UserError(f"{out}: holds the result of '{found.stage}', not an experiment; choose another --out")
 
 
 def _corpus(recipe: ExperimentRecipe, out: Path) -> Manifest:
@@ -100,7 +113,10 @@ def _train(run: Run, out: Path) -> Manifest:
         resume = (
             bool(saved) and not (folder / MANIFEST).exists() and belongs_to(saved[-1], train_identity(data, parents))
         )
-        return train_model(run.recipe, folder, resume=resume, overwrite=not resume)
+        try:
+            return train_model(run.recipe, folder, resume=resume, overwrite=not resume)
+        except Interrupted as stopped:  # an experiment knows no --resume
+            raise Interrupted(str(stopped).replace("continue with --resume", "the same command continues")) from None
 
     return _stage(folder, "train", data, parents, make)
 
@@ -142,5 +158,6 @@ def _remove_others(out: Path, names: set[str]) -> None:
     """Removes runs and evaluations that the recipe no longer names: the folder shows what the recipe says."""
     for room in ("runs", "evaluation"):
         for folder in (out / room).iterdir():
-            if folder.name not in names and read_manifest(folder) is not None:
+            begun = (folder / METRICS).exists() or (folder / MANIFEST).exists()  # stopped runs have no manifest
+            if folder.name not in names and begun:
                 shutil.rmtree(folder)

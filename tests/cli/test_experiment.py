@@ -1,0 +1,44 @@
+"""An experiment from the command line ends with a table, sentences and a page."""
+
+import json
+import shutil
+
+from dateline.cli.experiment import verdicts
+
+
+def test_a_page_is_written(finished):
+    page = (finished / "report.html").read_text()
+    assert "Tiny" in page
+    assert "conditioned" in page
+
+
+def test_the_same_command_again_prints_the_outcome_and_skips_the_work(dateline, finished, experiment_recipe, tmp_path):
+    out = shutil.copytree(finished, tmp_path / "tiny")
+    (out / "report.html").unlink()
+    said = dateline("experiment", experiment_recipe, "--out", out)
+    assert said.code == 0, said.err
+    assert said.err.count(": unchanged, skipped\n") == 6
+    summary = json.loads((out / "summary.json").read_text())
+    assert f"perplexity on {summary['num_documents']} test documents, with 95% intervals" in said.out
+    assert f"{summary['ppl']['plain']['none']:.2f}" in said.out
+    assert "  conditioned/gold - plain/none: perplexity " in said.out
+    assert f"  recovered gain: {summary['recovered_gain']:.3f} [" in said.out
+    assert said.out.splitlines()[-1].startswith(f"{out / 'report.html'} (")
+    assert (out / "report.html").stat().st_size > 10_000
+
+
+def test_differences_are_said_in_percent_of_perplexity():
+    found = {"value": 0.0953102, "ci": [-0.1053605, 0.1823216], "p": 0.00049}
+    lines = verdicts({"nll_difference": {"a/gold - b/none": found, "c": {**found, "p": None}}})
+    assert lines == [
+        "",
+        "  a/gold - b/none: perplexity +10.00% [-10.00, +20.00], p < 0.001",
+        "  c: perplexity +10.00% [-10.00, +20.00], p not available",
+    ]
+
+
+def test_a_mistake_in_the_recipe_leaves_no_folder(dateline, experiment_recipe, tmp_path):
+    said = dateline("experiment", experiment_recipe, "--out", tmp_path / "x", "--runs.plain.condition.dropout", "1")
+    assert said.code == 2
+    assert "runs.plain: unknown key 'condition'; did you mean 'conditions'?" in said.err
+    assert list(tmp_path.iterdir()) == []
