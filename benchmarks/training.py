@@ -87,8 +87,8 @@ def main() -> None:
     ratios = [a / b for a, b in zip(ours, peer, strict=True)]
     precisions = f"dateline {args.precision}, Trainer {'bfloat16' if args.peer_bf16 else 'float32'}"
     print(
-        f"{args.size}, {args.rows} rows of {args.sequence_length}, {precisions}: medians {statistics.median(ours):,.0f} "
-        f"and {statistics.median(peer):,.0f} tokens/s; ratio {statistics.median(ratios):.2f} "
+        f"{args.size}, {args.rows} rows of {args.sequence_length}, {precisions}: "
+        f"medians {statistics.median(ours):,.0f} and {statistics.median(peer):,.0f} tokens/s; ratio {statistics.median(ratios):.2f} "
         f"[{min(ratios):.2f}, {max(ratios):.2f}]"
     )
 
@@ -96,7 +96,7 @@ def main() -> None:
 def time_dateline(recipe: TrainRecipe, out: Path) -> float:
     """Returns the seconds of all steps after the first, scaled to all steps."""
     train_model(recipe, out)
-    first, last = (record for record in read_metrics(out) if record["kind"] == "train")
+    _, last = (record for record in read_metrics(out) if record["kind"] == "train")
     speed: float = last["tokens_per_second"]
     rows = recipe.train.steps * recipe.train.batch_rows if recipe.train.steps else 0
     fill = last["tokens"] / (rows * recipe.packing.sequence_length)

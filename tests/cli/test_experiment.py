@@ -29,11 +29,11 @@ def test_the_same_command_again_prints_the_outcome_and_skips_the_work(dateline, 
 
 def test_differences_are_said_in_percent_of_perplexity():
     found = {"value": 0.0953102, "ci": [-0.1053605, 0.1823216], "p": 0.00049}
-    lines = verdicts({"nll_difference": {"a/gold - b/none": found, "c": {**found, "p": None}}})
+    lines = verdicts({"nll_difference": {"a/gold - b/none": found, "c": {**found, "ci": [None, None], "p": None}}})
     assert lines == [
         "",
         "  a/gold - b/none: perplexity +10.00% [-10.00, +20.00], p < 0.001",
-        "  c: perplexity +10.00% [-10.00, +20.00], p not available",
+        "  c: perplexity +10.00% [no interval], p not available",
     ]
 
 

@@ -119,8 +119,8 @@ def test_files_are_not_guessed_at(dateline, folder, experiment_recipe):
 
 
 def test_full_shows_defaults(dateline, folder, experiment_recipe):
-    assert "weight_decay" not in dateline("validate", experiment_recipe).out
-    assert "weight_decay" in dateline("validate", experiment_recipe, "--full").out
+    assert "min_characters" not in dateline("validate", experiment_recipe).out
+    assert "min_characters" in dateline("validate", experiment_recipe, "--full").out
 
 
 @pytest.mark.parametrize(

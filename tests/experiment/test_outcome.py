@@ -53,8 +53,9 @@ def test_a_corpus_without_all_places_in_training_has_no_gain(make, parts, finish
     assert summary["ppl"]["plain"]["none"] > 0
 
 
-def test_another_mix_than_the_plain_runs_has_no_gain(make, parts, finished):
-    recipe = make(runs={"plain": {"conditions": {"fields": []}}, "conditioned": {"mix": {"weights": "equal"}}})
+@pytest.mark.parametrize("other", [{"mix": {"weights": "equal"}}, {"model": {"size": "nano"}}], ids=["mix", "model"])
+def test_another_mix_or_model_than_the_plain_runs_has_no_gain(make, parts, finished, other):
+    recipe = make(runs={"plain": {"conditions": {"fields": []}}, "conditioned": other})
     assert "recovered_gain" not in summarize(recipe, expand(recipe, ""), finished, parts[2])
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -123,6 +124,12 @@ def test_a_summary_is_replaced(tmp_path):
     write_summary(tmp_path, {"a": 1})
     write_summary(tmp_path, {"b": 2})
     assert json.loads((tmp_path / "summary.json").read_text()) == {"b": 2}
+
+
+def test_what_is_no_number_is_null(tmp_path):
+    write_summary(tmp_path, {"ci": [math.nan, 1.5], "gain": {"low": math.inf}, "p": None, "name": "nan"})
+    written = json.loads((tmp_path / "summary.json").read_text())
+    assert written == {"ci": [None, 1.5], "gain": {"low": None}, "p": None, "name": "nan"}
 
 
 # Nothing is done twice

@@ -7,6 +7,7 @@ Deliberately not done: no stage runs twice if nothing that made it has changed.
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,18 +68,24 @@ def verdicts(summary: dict[str, Any]) -> list[str]:
     """Says the paired differences in words, with their intervals."""
     lines = []
     for pair, found in summary["nll_difference"].items():
-        low, high = found["ci"]
-        percent = [100 * (2.718281828459045**value - 1) for value in (found["value"], low, high)]
-        lines.append(
-            f"  {pair}: perplexity {percent[0]:+.2f}% [{percent[1]:+.2f}, {percent[2]:+.2f}], p {_p(found['p'])}"
-        )
+        ends = _interval([_percent(value) for value in found["ci"]], "+.2f")
+        lines.append(f"  {pair}: perplexity {_percent(found['value']):+.2f}% {ends}, p {_p(found['p'])}")
     if "recovered_gain" in summary:
-        low, high = summary["recovered_gain_ci"]
         lines.append(
-            f"  recovered gain: {summary['recovered_gain']:.3f} [{low:.3f}, {high:.3f}] "
+            f"  recovered gain: {summary['recovered_gain']:.3f} {_interval(summary['recovered_gain_ci'], '.3f')} "
             "of what knowing the place is worth (1 = all)"
         )
     return ["", *lines]
+
+
+def _percent(difference: float | None) -> float | None:
+    """Turns a difference in nats per token into a change of perplexity."""
+    return None if difference is None else 100 * math.expm1(difference)
+
+
+def _interval(ends: list[float | None], form: str) -> str:
+    low, high = ends
+    return "[no interval]" if low is None or high is None else f"[{low:{form}}, {high:{form}}]"
 
 
 def _p(value: float | None) -> str:

@@ -71,7 +71,7 @@ def summarize(recipe: ExperimentRecipe, runs: list[Run], out: Path, scores: list
 
 
 def _gains(recipe: ExperimentRecipe, runs: list[Run], out: Path) -> dict[str, tuple[Estimate, dict[str, float]]]:
-    """Returns the recovered gain of each conditioned run for which there is a plain run of the same seed and mix."""
+    """Returns the recovered gain of each conditioned run that has a plain run of the same seed, mix and model."""
     gains: dict[str, tuple[Estimate, dict[str, float]]] = {}
     corpus, protocol = recipe.corpus, recipe.evaluate.protocol
     if corpus.newswire is None or protocol.name != "strict":
@@ -81,7 +81,8 @@ def _gains(recipe: ExperimentRecipe, runs: list[Run], out: Path) -> dict[str, tu
     for pair in comparisons(recipe, runs):
         run = next(run for run in runs if run.name == pair.run)
         plain = next(run for run in runs if run.name == pair.versus_run)
-        if pair.condition != "gold" or not plain.is_plain or run.recipe.mix != plain.recipe.mix:
+        alike = run.recipe.mix == plain.recipe.mix and run.recipe.model == plain.recipe.model
+        if pair.condition != "gold" or not plain.is_plain or not alike:
             continue
         entropies = newswire_entropies(
             out / "corpus", run.recipe.mix, run.recipe.conditions.fields, split=protocol.split

@@ -8,6 +8,7 @@ Deliberately not done: no report (it reads this folder), no two stages at once.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -77,8 +78,17 @@ def run_experiment(recipe: ExperimentRecipe, out: Path) -> Manifest:
 
 
 def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Writes `summary.json`: the few numbers that a program wants to read after a run."""
-    write_atomically(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+    """Writes `summary.json`: the few numbers that a program wants to read after a run; null where there is none."""
+    write_atomically(folder / SUMMARY, json.dumps(_plain(summary), indent=2, allow_nan=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """Replaces what JSON has no word for: the ends of an interval over a single document are not numbers."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _check_folder(out: Path) -> None:
