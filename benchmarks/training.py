@@ -87,9 +87,9 @@ def main() -> None:
     ratios = [a / b for a, b in zip(ours, peer, strict=True)]
     precisions = f"dateline {args.precision}, Trainer {'bfloat16' if args.peer_bf16 else 'float32'}"
     print(
-        f"{args.size}, {args.rows} rows of {args.sequence_length}, {precisions}: "
-        f"medians {statistics.median(ours):,.0f} and {statistics.median(peer):,.0f} tokens/s; ratio {statistics.median(ratios):.2f} "
-        f"[{min(ratios):.2f}, {max(ratios):.2f}]"
+        f"{args.size}, {args.rows} rows of {args.sequence_length}, {precisions}: medians "
+        f"{statistics.median(ours):,.0f} and {statistics.median(peer):,.0f} tokens/s; "
+        f"ratio {statistics.median(ratios):.2f} [{min(ratios):.2f}, {max(ratios):.2f}]"
     )
 
 
