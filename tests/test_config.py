@@ -166,11 +166,24 @@ def test_overrides_replace_values_of_the_file(load, overrides, where, value):
     assert where(recipe) == value
 
 
-def test_dashes_in_an_overridden_key_are_underscores():
+def test_overrides_are_split_at_dots_and_read_as_yaml():
     assert parse_overrides(["--some-part.long-key=1", "--a.0.b", "x"]) == [
-        (("some_part", "long_key"), 1),
+        (("some-part", "long-key"), 1),
         (("a", 0, "b"), "x"),
     ]
+
+
+def test_dashes_in_an_overridden_key_are_underscores_unless_the_file_has_them(tmp_path):
+    class Inner(Section):
+        long_key: int = 0
+
+    class Outer(Section):
+        some_part: dict[str, Inner] = {}
+
+    path = tmp_path / "recipe.yaml"
+    path.write_text("some_part: {with-dash: {long_key: 1}}\n")
+    recipe = load_recipe(Outer, path, ["--some-part.with-dash.long-key", "2"])
+    assert recipe.some_part == {"with-dash": Inner(long_key=2)}
 
 
 @pytest.mark.parametrize(

@@ -196,3 +196,26 @@ def test_another_version_of_dateline_is_a_change(finished):
     data["versions"]["dateline"] = "0.0.1"
     path.write_text(json.dumps(data))
     assert explain_change(folder, {"seed": 1}, {"raw": "ab"}) == f"dateline: 0.0.1 -> {__version__}"
+
+
+def test_only_an_earlier_result_of_the_same_stage_is_overwritten(tmp_path):
+    own = tmp_path / "thesis"
+    own.mkdir()
+    (own / "thesis.txt").write_text("three years")
+    message = "is not an earlier result of 'corpus', so it is not overwritten"
+    with pytest.raises(UserError, match=message), new_folder(own, overwrite=True, stage="corpus"):
+        pass
+    assert (own / "thesis.txt").read_text() == "three years"
+    other = tmp_path / "encoded"
+    with new_folder(other) as folder:
+        write_manifest(folder, Manifest.of("encode", {}, {}))
+    with pytest.raises(UserError, match=message):
+        check_free(other, overwrite=True, stage="corpus")
+    check_free(other, overwrite=True, stage="encode")
+
+
+def test_a_folder_that_cannot_be_made_is_the_users_mistake(tmp_path):
+    (tmp_path / "file").write_text("")
+    message = r"file/out: cannot be made there \(Not a directory\); choose another --out"
+    with pytest.raises(UserError, match=message), new_folder(tmp_path / "file" / "out"):
+        pass

@@ -127,9 +127,10 @@ def _set(data: Any, location: Location, value: Any) -> None:
                 raise UserError(f"--{name}: there is no item {part}; the list has {len(data)}")
             data = data[part]
         elif isinstance(data, dict):
-            if data.get(str(part)) is None:
-                data[str(part)] = {}
-            data = data[str(part)]
+            key = _key(data, part)
+            if data.get(key) is None:
+                data[key] = {}
+            data = data[key]
         else:
             raise UserError(f"--{name}: {'.'.join(map(str, location[:depth]))} is a single value, not a section")
     last = location[-1]
@@ -138,9 +139,15 @@ def _set(data: Any, location: Location, value: Any) -> None:
             raise UserError(f"--{name}: there is no item {last}; the list has {len(data)}")
         data[last] = value
     elif isinstance(data, dict):
-        data[str(last)] = value
+        data[_key(data, last)] = value
     else:
         raise UserError(f"--{name}: the part before the last dot is a single value, not a section")
+
+
+def _key(data: Mapping[str, Any], part: str | int) -> str:
+    """Returns the key that a word means: itself where it is known, else with the underscores that all keys have."""
+    name = str(part)
+    return name if name in data else name.replace("-", "_")
 
 
 def _parse(text: str, source: str) -> tuple[dict[str, Any], dict[Location, int]]:

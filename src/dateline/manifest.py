@@ -132,20 +132,24 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 @contextmanager
-def new_folder(final: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def new_folder(final: Path, *, overwrite: bool = False, stage: str = "") -> Iterator[Path]:
     """Gives a folder to fill, and moves it to its final name only if the block ends without an error.
 
     Args:
         final: where the result shall stand.
         overwrite: replace what stands there; otherwise a non-empty folder is refused.
+        stage: whose earlier result may be replaced; see `check_free`.
 
     Raises:
-        UserError: where `final` exists and may not be replaced.
+        UserError: where `final` exists and may not be replaced, or cannot be made.
     """
-    check_free(final, overwrite=overwrite)
+    check_free(final, overwrite=overwrite, stage=stage)
     partial = final.with_name(f".{final.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    try:
+        partial.mkdir(parents=True)
+    except (NotADirectoryError, FileNotFoundError, FileExistsError, PermissionError) as error:
+        raise UserError(f"{final}: cannot be made there ({error.strerror}); choose another --out") from None
     try:
         yield partial
         if final.exists():
@@ -160,8 +164,13 @@ def new_folder(final: Path, *, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def check_free(final: Path, *, overwrite: bool = False) -> None:
+def check_free(final: Path, *, overwrite: bool = False, stage: str = "") -> None:
     """Refuses early, before any work, where the output may not be written.
+
+    Args:
+        final: where the result shall stand.
+        overwrite: an earlier result may be replaced.
+        stage: only if it is one of this stage: a folder of somebody's own, or another stage's, is never replaced.
 
     Raises:
         UserError: where `final` is a file, or a non-empty folder and `overwrite` is off, or has no name of its own.
@@ -170,8 +179,23 @@ def check_free(final: Path, *, overwrite: bool = False) -> None:
         raise UserError(f"{final}: has no name of its own; --out names a folder such as runs/first")
     if final.is_file():
         raise UserError(f"{final}: is a file; --out names a folder")
-    if final.exists() and any(final.iterdir()) and not overwrite:
+    if not final.exists() or not any(final.iterdir()):
+        return
+    if not overwrite:
         raise UserError(f"{final}: already holds something; choose another --out or pass --overwrite")
+    if stage and _held_stage(final) != stage:
+        raise UserError(
+            f"{final}: is not an earlier result of '{stage}', so it is not overwritten; choose another --out, "
+            "or remove it yourself"
+        )
+
+
+def _held_stage(folder: Path) -> str:
+    """Returns which stage made a folder; a training run is known by its metrics before it has a manifest."""
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        return manifest.stage
+    return "train" if (folder / "metrics.jsonl").is_file() else ""
 
 
 def is_current(folder: Path, expected: str) -> bool:

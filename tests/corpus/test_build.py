@@ -291,3 +291,12 @@ def test_real_news_is_placed_and_split(tmp_path: Path) -> None:
     assert manifest.facts["verified"]["conflict"] == 0
     audit = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert sum(country["train"]["documents"] for country in audit["countries"].values()) == manifest.counts["kept"]
+
+
+def test_the_input_is_never_replaced_by_the_corpus_made_from_it(tmp_path):
+    first = tmp_path / "first"
+    build_corpus(CorpusRecipe(newswire={"articles": 400}), first)
+    before = sorted(path.name for path in first.rglob("*"))
+    with pytest.raises(UserError, match=r"holds the input .*, which would be replaced; choose another --out"):
+        build_corpus(CorpusRecipe(paths=(str(first / "data"),)), first, overwrite=True)
+    assert sorted(path.name for path in first.rglob("*")) == before

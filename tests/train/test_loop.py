@@ -484,7 +484,7 @@ def test_a_recipe_that_cannot_run_does_not_cost_the_run_that_is_there(tmp_path, 
 
 def test_rows_longer_than_the_model_are_refused(tmp_path, make_recipe):
     with pytest.raises(
-        UserError, match=r"sequence_length 128 is longer than model\.max_positions 64; raise the latter"
+        ValueError, match=r"sequence_length 128 is longer than model\.max_positions 64; raise the latter"
     ):
         train_model(make_recipe(model={"max_positions": 64}), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -12,13 +12,15 @@ import difflib
 import errno
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import NoReturn
 
 from dateline import __version__
-from dateline.errors import Interrupted, UserError
+from dateline.errors import Interrupted, TrainingDiverged, UserError
 
 VERBS = {
     "quickstart": "see it all work: a plain and a conditioned model on the embedded newswire, and a report",
@@ -52,18 +54,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         hint = f"did you mean '{near[0]}'?" if near else f"known verbs: {', '.join(VERBS)}"
         fail(f"unknown verb '{words[0]}'; {hint}", 2)
     try:
+        signal.signal(signal.SIGTERM, _terminate)
         verb(words[0])(words[1:])
         sys.stdout.flush()  # a closed pipe is noticed here, not when Python has no one left to tell
     except UserError as error:
         fail(str(error), 2, debug)
     except (Interrupted, KeyboardInterrupt) as error:
         fail(str(error) or "stopped", 130, debug)
+    except TrainingDiverged as error:
+        fail(str(error), 1, debug)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
         fail(_explain(error), 1, debug)
     except Exception as error:
+        if "No space left on device" in str(error):  # libraries that write by themselves have exceptions of their own
+            fail(_explain(OSError(errno.ENOSPC, "")), 1, debug)
         first = str(error).splitlines()[0] if str(error) else "no message"
         fail(f"failed: {type(error).__name__}: {first} (--debug shows where)", 1, debug)
 
@@ -97,6 +104,11 @@ def fail(message: str, code: int, debug: bool = False) -> NoReturn:
     line = " ".join(message.split())
     print(f"dateline: {line}", file=sys.stderr)
     sys.exit(code)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """Turns SIGTERM into an exception, so that half-made folders are removed on the way out."""
+    raise KeyboardInterrupt("SIGTERM: stopped")
 
 
 def _explain(error: OSError) -> str:

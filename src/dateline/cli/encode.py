@@ -12,6 +12,7 @@ from typing import Annotated
 
 import tyro
 
+from dateline.config import validate_recipe
 from dateline.errors import UserError
 
 
@@ -38,10 +39,10 @@ def run(words: list[str]) -> None:
         raise UserError("--vocab-size is for training a tokenizer; --tokenizer brings its own vocabulary: drop one")
     from dateline.tokens.encode import EncodeRecipe, encode_corpus
 
-    size = {} if args.vocab_size is None else {"vocab_size": args.vocab_size}
-    manifest = encode_corpus(
-        EncodeRecipe(tokenizer=args.tokenizer, **size), args.corpus, args.out, overwrite=args.overwrite
-    )
+    given = {"tokenizer": args.tokenizer, "vocab_size": args.vocab_size}
+    data = {name: value for name, value in given.items() if value is not None}
+    recipe = validate_recipe(EncodeRecipe, data, source="command line")
+    manifest = encode_corpus(recipe, args.corpus, args.out, overwrite=args.overwrite)
     counts, facts = manifest.counts, manifest.facts
     print(
         f"{args.out}: {counts['tokens']:,} tokens in {counts['kept']:,} documents, "

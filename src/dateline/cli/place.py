@@ -64,7 +64,7 @@ def run(words: list[str]) -> None:
 def _read(urls: tuple[str, ...]) -> Iterator[str]:
     for url in urls:
         if url == "-":
-            sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+            sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
             yield from (line.rstrip("\r\n") for line in sys.stdin)
         else:
             yield url

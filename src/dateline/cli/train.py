@@ -6,6 +6,7 @@ Deliberately not done: one process; several come with a later version.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -38,8 +39,11 @@ def run(words: list[str]) -> None:
     from dateline.train.recipe import TrainRecipe
 
     recipe = load_recipe(TrainRecipe, args.recipe, overrides)
+    from dateline.train.checkpoint import checkpoints
     from dateline.train.loop import train_model
 
+    if args.resume and not checkpoints(args.out):
+        print(f"{args.out}: no checkpoint to resume from; starting at the first step", file=sys.stderr)
     manifest = train_model(recipe, args.out, resume=args.resume, overwrite=args.overwrite)
     counts = manifest.counts
     print(

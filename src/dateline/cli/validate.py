@@ -63,6 +63,8 @@ def run(words: list[str]) -> None:
         _show(recipe, kind, full=args.full)
         data = Path(recipe.data) if Path(recipe.data).exists() else None
         print(_table([("run", recipe)], data, None))
+        if data is None:
+            print(f"data: there is no {recipe.data} yet; dateline encode makes it")
         return
     experiment = load_recipe(ExperimentRecipe, args.recipe, overrides)
     _show(experiment, kind, full=args.full)

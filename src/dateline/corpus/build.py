@@ -77,12 +77,15 @@ def build_corpus(recipe: CorpusRecipe, out: Path, *, overwrite: bool = False) ->
         UserError: where `out` is taken, a file cannot be read, no document is left, or a country has test documents
             and no training documents.
     """
-    check_free(out, overwrite=overwrite)
+    check_free(out, overwrite=overwrite, stage=STAGE)
     outlets = load_outlets(recipe.outlets) if recipe.outlets is not None else None
     if recipe.language is not None and recipe.newswire is None:
         check_language(recipe.language)
     parents = corpus_fingerprint_parents(recipe)
     files = [path for path in parents if path != recipe.outlets]
+    for path in parents:
+        if "://" not in path and Path(path).resolve().is_relative_to(out.resolve()):
+            raise UserError(f"{out}: holds the input {path}, which would be replaced; choose another --out")
     audit = Audit()
     seen = SeenTexts()
     drops: Counter[str] = Counter()

@@ -120,7 +120,7 @@ def evaluate_perplexity(
         UserError: where folders, protocol, tokenizer and model do not fit together, or where a loss is not finite.
     """
     started = time.monotonic()
-    check_free(out, overwrite=overwrite)
+    check_free(out, overwrite=overwrite, stage="perplexity")
     recipe, parents = perplexity_plan(
         model_folder, corpus_folder, protocol=protocol, conditions=conditions, by=by, run=run,
         dtype=dtype, resamples=resamples, seed=seed, fields=fields,

@@ -74,6 +74,10 @@ class Subject:
             )
 
 
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tiktoken.model")
+"""One of these is in every folder with a tokenizer; transformers makes an empty one up where there is none."""
+
+
 def load_subject(folder: Path, *, device: str = "auto", dtype: Dtype = "float32") -> Subject:
     """Loads a model and its tokenizer from a local folder.
 
@@ -101,6 +105,8 @@ def load_subject(folder: Path, *, device: str = "auto", dtype: Dtype = "float32"
             )
         except Exception as error:  # a damaged file raises what its reader happens to raise
             raise UserError(f"{folder}: not a loadable causal language model ({_first_line(error)})") from None
+        if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+            raise UserError(f"{folder}: no tokenizer in it; save the model's tokenizer there with save_pretrained")
         try:
             tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:  # and so does the lack of one

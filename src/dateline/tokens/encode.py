@@ -62,7 +62,7 @@ def encode_corpus(recipe: EncodeRecipe, corpus: Path, out: Path, *, overwrite: b
     """
     data, parents = encode_plan(recipe, corpus)
     total = require_manifest(corpus, "corpus", "dateline corpus").counts["kept"]
-    with new_folder(out, overwrite=overwrite) as folder:
+    with new_folder(out, overwrite=overwrite, stage="encode") as folder:
         if recipe.tokenizer is None:
             tokenizer = train_tokenizer(_training_texts(corpus, recipe.training_articles), recipe.vocab_size)
         else:

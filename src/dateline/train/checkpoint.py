@@ -68,7 +68,8 @@ def save_checkpoint(
                 "rng": torch.get_rng_state(),
                 "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             }
-            torch.save(state, folder / STATE)
+            with (folder / STATE).open("wb") as file:  # a file of Python's own says when the disk is full
+                torch.save(state, file)
     for old in checkpoints(run)[: -keep if keep is not None else 0]:
         shutil.rmtree(old)
     return final

@@ -92,7 +92,7 @@ def train_model(recipe: TrainRecipe, out: Path, *, resume: bool = False, overwri
         if change := explain_change(out, data, parents):
             raise UserError(f"{out}: is the finished run of another recipe ({change}); choose another --out")
         return finished
-    check_free(out, overwrite=overwrite or resume)
+    check_free(out, overwrite=overwrite or resume, stage="train")
     run = _Run(recipe, corpus, out, identity)
     if not resume:  # only now: a recipe that cannot run must not cost the run that is there
         _clear(out)
@@ -109,7 +109,8 @@ class _Run:
         self.recipe, self.corpus, self.out = recipe, corpus, out
         self.device = choose_device(recipe.train.device)
         self.dtype = choose_precision(recipe.train.precision, self.device)
-        _check_fit(recipe, self.device)
+        if recipe.model.dropout and self.device.type == "cuda":
+            raise UserError("model.dropout: the CUDA attention kernel has no dropout; set it to 0 or train on the CPU")
         self.tokenizer = load_tokenizer(corpus.tokenizer_folder)
         self.loader = build_loader(recipe, corpus, self.tokenizer)
         self.accumulate = recipe.train.batch_rows // recipe.train.micro_rows
@@ -267,17 +268,6 @@ class _Run:
         )
         write_manifest(self.out, manifest)
         return manifest
-
-
-def _check_fit(recipe: TrainRecipe, device: torch.device) -> None:
-    """Refuses what the sections of a recipe allow each for itself but not together."""
-    if recipe.packing.sequence_length > recipe.model.max_positions:
-        raise UserError(
-            f"packing.sequence_length {recipe.packing.sequence_length} is longer than model.max_positions "
-            f"{recipe.model.max_positions}; raise the latter"
-        )
-    if recipe.model.dropout and device.type == "cuda":
-        raise UserError("model.dropout: the CUDA attention kernel has no dropout; set it to 0 or train on the CPU")
 
 
 def _clear(out: Path) -> None:

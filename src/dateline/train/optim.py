@@ -24,7 +24,7 @@ class Optimizer(Section):
     name: Literal["adamw", "muon"] = "adamw"
     """`muon` orthogonalizes the updates of the hidden matrices (Jordan et al., 2024) at AdamW's scale, so that one
     learning rate serves both; embeddings and norms stay with AdamW."""
-    learning_rate: float = Field(default=3e-3, gt=0)
+    learning_rate: float = Field(default=3e-3, gt=0, allow_inf_nan=False)
     """Peak learning rate."""
     betas: tuple[Beta, Beta] = (0.9, 0.95)
     """Decay of the first and second moment."""

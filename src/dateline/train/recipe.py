@@ -78,3 +78,12 @@ class TrainRecipe(Section):
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     train: Training
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainRecipe:
+        if self.packing.sequence_length > self.model.max_positions:
+            raise ValueError(
+                f"packing.sequence_length {self.packing.sequence_length} is longer than model.max_positions "
+                f"{self.model.max_positions}; raise the latter"
+            )
+        return self
