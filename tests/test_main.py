@@ -92,7 +92,7 @@ def test_an_unknown_verb_is_answered_with_the_nearest(capsys):
         (PermissionError(errno.EACCES, "Permission denied", "runs/x"), 1,
          "runs/x: Permission denied (--debug shows where)"),
         (OSError("no number"), 1, "no number (--debug shows where)"),
-        (TrainingDiverged("loss nan"), 1, "failed: TrainingDiverged: loss nan (--debug shows where)"),
+        (TrainingDiverged("loss nan"), 1, "loss nan"),
         (KeyError("a\nb"), 1, "failed: KeyError: 'a\\nb' (--debug shows where)"),
         (ValueError("first\nsecond"), 1, "failed: ValueError: first (--debug shows where)"),
         (AssertionError(), 1, "failed: AssertionError: no message (--debug shows where)"),

@@ -105,7 +105,7 @@ def test_a_model_without_tokenizer_or_without_bos_is_refused(copy):
         load_subject(copy, device="cpu")
     (copy / "tokenizer.json").unlink()
     (copy / "tokenizer_config.json").unlink()
-    with pytest.raises(UserError, match="no loadable tokenizer"):
+    with pytest.raises(UserError, match="no tokenizer in it; save the model's tokenizer there"):
         load_subject(copy, device="cpu")
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dateline.conditions import DEFAULT_FIELDS, render
+from dateline.errors import UserError
 from dateline.tokens.mix import Mix
 
 
@@ -53,7 +54,7 @@ def test_no_row_is_without_a_prefix_and_not_all_have_one_under_dropout(make_load
 def test_plain_and_conditioned_runs_read_the_same_body_tokens(make_loader, reader, encoded):
     bodies = []
     for fields in ((), DEFAULT_FIELDS):
-        loader = make_loader(fields=fields, dropout=0, epochs=1.7, mix=Mix())
+        loader = make_loader(fields=fields, dropout=0, epochs=1.7, mix=Mix(exclude=("",)))
         rows = reader.run(loader)
         counts = defaultdict(int)
         for row in rows:
@@ -82,7 +83,7 @@ def test_a_batch_is_a_function_of_its_number(make_loader, data):
         "seed": data.draw(st.integers(0, 99)),
         "dropout": 0.3,
         "window_rows": data.draw(st.integers(1, 6)),
-        "mix": data.draw(st.sampled_from([Mix(), Mix(weights="natural")])),
+        "mix": data.draw(st.sampled_from([Mix(exclude=("",)), Mix(weights="natural")])),
         "rows_per_batch": data.draw(st.integers(1, 7)),
         **data.draw(st.sampled_from([{"epochs": 1.3}, {"num_rows": 61}])),
         "cooldown": data.draw(st.sampled_from([0.0, 0.25])),
@@ -151,7 +152,7 @@ def test_arrays_belong_to_the_caller(make_loader):
 
 
 def test_a_run_in_rows_goes_on_for_as_long_as_it_is_asked(make_loader, reader):
-    loader = make_loader(num_rows=300, mix=Mix())
+    loader = make_loader(num_rows=300, mix=Mix(exclude=("",)))
     rows = reader.run(loader)
     assert len(rows) == 300
     repeats = loader.plan.stream.repeats(sum(len(piece.body) for row in rows for piece in row))
@@ -165,3 +166,8 @@ def test_a_row_of_padding_tokens_has_no_label_even_where_padding_is_eos(make_pla
     row = next(row for row in map(loader.row, range(loader.plan.num_rows())) if row.num_tokens < len(row.input_ids))
     assert (row.input_ids[row.num_tokens :] == 1).all()
     assert (row.labels[row.num_tokens - 1 :] == IGNORED).all()
+
+
+def test_documents_without_a_place_get_no_share_of_their_own(make_loader):
+    with pytest.raises(UserError, match="training documents have no continent and would form a group of their own"):
+        make_loader(mix=Mix())

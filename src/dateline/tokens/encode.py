@@ -25,7 +25,7 @@ from dateline.manifest import Manifest, new_folder, require_manifest, stage_fing
 from dateline.progress import progress
 from dateline.records import Article, body_text
 from dateline.tokens.store import SCHEMA, TEXT_COLUMNS, ShardWriter
-from dateline.tokens.tokenizer import MIN_VOCAB_SIZE, load_tokenizer, tokenizer_fingerprint, train_tokenizer
+from dateline.tokens.tokenizer import load_tokenizer, tokenizer_fingerprint, train_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -38,7 +38,7 @@ class EncodeRecipe(Section):
 
     tokenizer: str | None = None
     """A folder with a Hugging Face tokenizer; null trains a byte-level BPE on the training split."""
-    vocab_size: int = Field(default=32_768, ge=MIN_VOCAB_SIZE)
+    vocab_size: int = 32_768
     """Size of the trained vocabulary; ignored where `tokenizer` is given."""
     training_articles: int = Field(default=100_000, ge=1)
     """The BPE is trained on at most this many articles, bodies and prefixes."""
