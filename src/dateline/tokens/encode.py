@@ -8,7 +8,7 @@ while a second thread reads and writes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from dateline.tokens.store import SCHEMA, TEXT_COLUMNS, ShardWriter
 from dateline.tokens.tokenizer import load_tokenizer, tokenizer_fingerprint, train_tokenizer
 
 if TYPE_CHECKING:
+    from tokenizers import Encoding
     from transformers import PreTrainedTokenizerFast
 
 BATCH_DOCUMENTS = 1_000
@@ -117,7 +118,7 @@ def _metadata(article: Article) -> Metadata:
 def _encode(
     tokenizer: PreTrainedTokenizerFast, articles: Iterator[Article]
 ) -> Iterator[tuple[pa.RecordBatch, np.ndarray[Any, Any]]]:
-    """Yields record batches in order; reading the next batch overlaps with tokenizing this one."""
+    """Yields record batches in order; reading and tokenizing the next ones overlaps with building this one."""
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
@@ -127,14 +128,19 @@ def _encode(
         batch = list(islice(articles, BATCH_DOCUMENTS))
         return batch, [body_text(article.title, article.text) for article in batch]
 
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        pending = reader.submit(take)
+    def encode(taken: Future[tuple[list[Article], list[str]]]) -> tuple[list[Article], list[str], list[Encoding]]:
+        batch, texts = taken.result()
+        return batch, texts, backend.encode_batch_fast(texts, add_special_tokens=False)
+
+    with ThreadPoolExecutor(max_workers=1) as reader, ThreadPoolExecutor(max_workers=1) as encoder:
+        taken = reader.submit(take)
+        pending = encoder.submit(encode, taken)
         while True:
-            batch, texts = pending.result()
+            taken = reader.submit(take)
+            batch, texts, encodings = pending.result()
             if not batch:
                 return
-            pending = reader.submit(take)
-            encodings = backend.encode_batch_fast(texts, add_special_tokens=False)
+            pending = encoder.submit(encode, taken)
             lists = [encoding.ids for encoding in encodings]
             counts = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
             offsets = np.concatenate([[0], np.cumsum(counts)])
