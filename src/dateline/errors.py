@@ -1,9 +1,21 @@
 """The exceptions that have a meaning for the command line.
 
 Enters: a sentence. Leaves: `UserError` (exit code 2), `TrainingDiverged` (1) and `Interrupted` (130), each printed as
-one line.
+one line (`one_line`).
 Deliberately not done: no hierarchy; bugs and failures of the machine keep their own exception types.
 """
+
+
+def one_line(message: str) -> str:
+    """Returns a message on one line, with escapes for what a terminal would obey (`\\x1b`) instead of showing it.
+
+    Names of files, columns and elements come from strangers, and messages name them.
+    """
+    line = " ".join(message.split())
+    if line.isprintable():
+        return line
+    shown = (char if char.isprintable() or char in "\u200c\u200d" else ascii(char)[1:-1] for char in line)
+    return "".join(shown)
 
 
 class UserError(ValueError):

@@ -73,6 +73,8 @@ class Article:
     """The file or generator that the article came from."""
     split: str = ""
     """One of `SPLITS` once the corpus is built."""
+    also_at: tuple[str, ...] = ()
+    """Where the same story also stood: addresses of the copies that were removed as duplicates of this one."""
 
 
 @dataclass(frozen=True, slots=True)

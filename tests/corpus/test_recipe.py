@@ -23,6 +23,29 @@ def test_outlets_are_reduced_to_their_domain() -> None:
     )
 
 
+def test_outlet_tables_are_one_or_many_and_keep_their_order() -> None:
+    assert read(paths="a", outlets="mine.csv").outlets == ("mine.csv",)
+    assert read(paths="a", outlets=["b.csv", "a.csv"]).outlets == ("b.csv", "a.csv")
+
+
+def test_near_copies_are_looked_for_at_four_fifths_and_removed() -> None:
+    found = read(paths="a").near_duplicates
+    assert (found.threshold, found.keep, found.index) == (0.8, False, "memory")
+    assert read(paths="a", near_duplicates={"threshold": None}).near_duplicates.threshold is None
+
+
+def test_every_value_is_part_of_the_fingerprint() -> None:
+    changes: list[dict[str, Any]] = [
+        {"near_duplicates": {"keep": True}},
+        {"near_duplicates": {"index": "distributed"}},
+        {"splits": {"by": "date"}},
+        {"splits": {"enough": 21}},
+        {"max_symbol_share": 0.3},
+        {"outlets": ["a.csv"]},
+    ]
+    assert len({fingerprint(read(paths="a", **change)) for change in [{}, *changes]}) == len(changes) + 1
+
+
 def test_defaults_cut_nothing_and_have_one_fingerprint() -> None:
     found = read(newswire={"articles": 10})
     assert found.max_characters is None
@@ -56,6 +79,22 @@ def test_defaults_cut_nothing_and_have_one_fingerprint() -> None:
         (
             {"paths": "a", "countries": ["ke"], "held_out": ["gb"]},
             "recipe: held_out names gb, which countries leaves out; list them in both",
+        ),
+        (
+            {"paths": "a", "near_duplicates": {"threshold": 0.3}},
+            "recipe: near_duplicates.threshold: Input should be greater than or equal to 0.5 (given: 0.3)",
+        ),
+        (
+            {"paths": "a", "near_duplicates": {"index": "disk"}},
+            "recipe: near_duplicates.index: Input should be 'memory' or 'distributed' (given: 'disk')",
+        ),
+        (
+            {"paths": "a", "splits": {"by": "author"}},
+            "recipe: splits.by: Input should be 'document', 'outlet' or 'date' (given: 'author')",
+        ),
+        (
+            {"paths": "a", "splits": {"enough": 0}},
+            "recipe: splits.enough: Input should be greater than or equal to 1 (given: 0)",
         ),
         (
             {"paths": "a", "max_characters": 10},

@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,8 +15,8 @@ def article(number: int, split: str) -> Article:
     return Article(f"{number:016x}", f"u{number}", "d.ke", "ke", "Africa", "", "Ttl", f"text {number} é", "f:1", split)
 
 
-def write(folder: Path, articles: Iterable[Article], **sizes: int) -> Path:
-    with ShardWriter(folder, **sizes) as writer:
+def write(folder: Path, articles: Iterable[Article], **settings: int) -> Path:
+    with ShardWriter(folder, **settings) as writer:
         for item in articles:
             writer.write(item)
     write_manifest(folder, Manifest.of("corpus", {}, {}))
@@ -24,13 +25,41 @@ def write(folder: Path, articles: Iterable[Article], **sizes: int) -> Path:
 
 def test_articles_come_back_by_split_in_reading_order(tmp_path: Path) -> None:
     given = [article(n, SPLITS[n % 3]) for n in range(50)]
-    folder = write(tmp_path, given, row_group=4, shard_articles=10)
+    folder = write(tmp_path, given, row_group=4)
     assert list(read_articles(folder)) == [item for split in SPLITS for item in given if item.split == split]
     assert list(read_articles(folder, split="test")) == [item for item in given if item.split == "test"]
-    assert [path.name for path in shard_paths(folder, "train")] == ["train-00000.parquet", "train-00001.parquet"]
     first = pq.ParquetFile(shard_paths(folder, "train")[0]).metadata
-    assert (first.num_rows, first.num_row_groups) == (10, 3)
+    assert (first.num_rows, first.num_row_groups) == (17, 5)
     assert first.row_group(0).column(0).compression == "ZSTD"
+
+
+def test_shards_of_several_tasks_are_read_in_their_order(tmp_path: Path) -> None:
+    given = [article(n, "train") for n in range(9)]
+    for number in (2, 0, 1):
+        part = write(tmp_path / f"part{number}", given[3 * number : 3 * number + 3], number=number)
+        (tmp_path / "data").mkdir(exist_ok=True)
+        for path in shard_paths(part, "train"):
+            path.rename(tmp_path / "data" / path.name)
+    write_manifest(tmp_path, Manifest.of("corpus", {}, {}))
+    assert [path.name for path in shard_paths(tmp_path, "train")] == [f"train-0000{n}.parquet" for n in range(3)]
+    assert list(read_articles(tmp_path)) == given
+
+
+def test_the_addresses_of_copies_come_back(tmp_path: Path) -> None:
+    given = [replace(article(1, "train"), also_at=("https://b.ke/1", "https://c.ke/1")), article(2, "train")]
+    assert list(read_articles(write(tmp_path, given))) == given
+    assert [item.also_at for item in read_articles(tmp_path, columns=["id"])] == [(), ()]
+
+
+def test_an_error_on_the_way_leaves_no_half_written_file_open(tmp_path: Path) -> None:
+    def fail() -> None:
+        with ShardWriter(tmp_path, row_group=1) as writer:
+            writer.write(article(1, "train"))
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
+    assert pq.read_table(shard_paths(tmp_path, "train")[0]).num_rows == 1
 
 
 def test_columns_left_out_are_empty(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from dateline.errors import UserError
 from dateline.places import PAPER_COUNTRIES, Outlet, all_countries, load_outlets, outlet, parse_url, resolve
-from dateline.places.outlets import OUTLET_TABLE, shipped_outlets
+from dateline.places.outlets import OUTLET_TABLE, PORTALS, load_outlet_tables, shipped_outlets
 
 SUFFIX_IS_FOREIGN: set[str] = set()
 """Outlets whose country-code suffix names another country than their home, each reviewed. None so far."""
@@ -31,6 +31,11 @@ def test_every_row_is_a_registered_domain_in_a_known_country() -> None:
         assert not parse_url(domain).platform, f"{domain} is a shared platform"
         assert found.country in all_countries()
         assert found.name == found.name.strip() != ""
+
+
+def test_portals_are_registered_domains_and_no_outlets() -> None:
+    assert [domain for domain in PORTALS if parse_url(domain).domain != domain] == []
+    assert PORTALS & shipped_outlets().keys() == set()
 
 
 def test_no_domain_stands_twice_and_rows_are_sorted() -> None:
@@ -97,3 +102,28 @@ def test_an_unreadable_table_is_refused(tmp_path: Path) -> None:
     latin.write_bytes("domain,country,name\na.com,za,Caf\u00e9\n".encode("latin-1"))
     with pytest.raises(UserError, match="not UTF-8"):
         load_outlets(latin)
+
+
+def test_a_published_list_is_read_like_a_table(tmp_path: Path) -> None:
+    gdelt = tmp_path / "MASTER-GDELTDOMAINSBYCOUNTRY-MAY2018.TXT"
+    gdelt.write_text("smh.com.au\tAS\tAustralia\nbad row\n", "utf-8")
+    assert load_outlets(gdelt) == {"smh.com.au": Outlet("smh.com.au", "au", "smh.com.au")}
+
+
+def test_of_several_tables_the_first_wins(tmp_path: Path) -> None:
+    mine, gdelt = tmp_path / "mine.csv", tmp_path / "gdelt.txt"
+    mine.write_text("domain,country,name\npaper.com,ie,Paper\n", "utf-8")
+    gdelt.write_text("paper.com\tUS\tUnited States\nother.com\tUS\tUnited States\n", "utf-8")
+    first = load_outlet_tables([mine, gdelt])
+    assert {domain: found.country for domain, found in first.items()} == {"paper.com": "ie", "other.com": "us"}
+    assert load_outlet_tables([str(gdelt), mine])["paper.com"].country == "us"
+    assert load_outlet_tables([]) == {}
+    with pytest.raises(UserError, match=r"absent\.csv: cannot read"):
+        load_outlet_tables([mine, tmp_path / "absent.csv"])
+
+
+def test_a_users_own_table_stays_strict_whatever_columns_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("domain,country,name,pub_country\na.com,atlantis,A,USA\n", "utf-8")
+    with pytest.raises(UserError, match="line 2: unknown country 'atlantis'"):
+        load_outlets(path)

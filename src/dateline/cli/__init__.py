@@ -20,13 +20,14 @@ from types import FrameType
 from typing import NoReturn
 
 from dateline import __version__
-from dateline.errors import Interrupted, TrainingDiverged, UserError
+from dateline.errors import Interrupted, TrainingDiverged, UserError, one_line
 
 VERBS = {
     "quickstart": "see it all work: a plain and a conditioned model on the embedded newswire, and a report",
     "place": "what URLs say about their origin",
+    "outlets": "outlets that a corpus's declared countries suggest: outlets learn CORPUS",
     "newswire": "write the embedded newswire, whose entropy is known",
-    "corpus": "files into a placed, clean, de-duplicated, split and audited corpus",
+    "corpus": "files into a placed, clean, de-duplicated, split and audited corpus; corpus inspect DIR",
     "encode": "a corpus into tokens",
     "train": "one model from an encoded corpus",
     "eval": "perplexity by condition and place, on the same tokens: eval perplexity MODEL",
@@ -77,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def verb(name: str) -> Callable[[list[str]], None]:
     """Returns the function that runs a verb on its words."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if name != "corpus":  # whose recipe may name the hub as a source
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
@@ -101,8 +103,7 @@ def fail(message: str, code: int, debug: bool = False) -> NoReturn:
     """Prints one line on standard error and exits."""
     if debug and sys.exc_info()[0] is not None:
         traceback.print_exc()
-    line = " ".join(message.split())
-    print(f"dateline: {line}", file=sys.stderr)
+    print(f"dateline: {one_line(message)}", file=sys.stderr)
     sys.exit(code)
 
 

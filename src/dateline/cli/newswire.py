@@ -32,7 +32,7 @@ class Newswire:
 def run(words: list[str]) -> None:
     """Runs the verb."""
     args = tyro.cli(Newswire, prog="dateline newswire", args=words)
-    from dateline.cli.corpus import describe
+    from dateline.cli.corpus.build import describe
     from dateline.config import validate_recipe
     from dateline.corpus import CorpusRecipe, build_corpus
 

@@ -9,6 +9,7 @@ the newswire and marked `~`, and left open for files.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -208,26 +209,33 @@ def _draw_sample(experiment: ExperimentRecipe) -> _Sample:
     out within a few percent.
     """
     from dateline.conditions import DEFAULT_FIELDS, Metadata, render
-    from dateline.corpus.build import Kept, judge
-    from dateline.corpus.duplicates import SeenTexts
     from dateline.corpus.newswire import Newswire
     from dateline.corpus.readers import Record
+    from dateline.corpus.split import draw_of
+    from dateline.corpus.steps.judge import judge
+    from dateline.corpus.text.words import text_key
     from dateline.records import body_text
     from dateline.tokens.tokenizer import load_tokenizer, train_tokenizer
 
-    source, encode, seen = experiment.corpus.newswire, experiment.encode, SeenTexts()
+    source, encode, shares = experiment.corpus.newswire, experiment.encode, experiment.corpus.splits
     assert source is not None
     drawn = min(source.articles, SAMPLE)
-    kept = []
-    for article in Newswire().articles(drawn, source.seed):
-        record = Record(article.url, article.title, article.text, article.date, article.country, article.source)
-        outcome = judge(record, experiment.corpus, seen)
-        if isinstance(outcome, Kept) and outcome.article.split == "train":
-            kept.append(outcome.article)
+    records = (
+        Record(article.url, article.title, article.text, article.date, article.country, article.source)
+        for article in Newswire().articles(drawn, source.seed)
+    )
+    passed = [found for found in judge(records, experiment.corpus) if found[1].dropped is None]
+    of_country = Counter(candidate.place.country for _, candidate in passed)
+    enough = {code for code, count in of_country.items() if count * source.articles / drawn >= shares.enough}
+    kept = [
+        (body_text(candidate.title, document.text), candidate)
+        for document, candidate in passed
+        if candidate.place.country not in enough or draw_of(text_key(document.text)) < shares.train * 2.0**64
+    ]
     if not kept:
         raise UserError("corpus: no newswire article would be left for training; loosen its gates")
-    texts = [body_text(article.title, article.text) for article in kept]
-    places = [Metadata(a.url, a.domain, a.country, a.continent, a.date) for a in kept]
+    texts = [text for text, _ in kept]
+    places = [Metadata(c.url, c.place.domain, c.place.country, c.place.continent, c.date) for _, c in kept]
     if encode.tokenizer is not None:
         tokenizer = load_tokenizer(encode.tokenizer)
     else:

@@ -1,234 +1,237 @@
-"""The build: files through readers, cleaning, gates, places, duplicates and split into one finished folder.
+"""The build: files through readers, gates, duplicates and split into one finished folder.
 
-Enters: a `CorpusRecipe`. Leaves: `data/*.parquet`, `dropped.jsonl`, `review.jsonl`, `audit.json`, `manifest.json`,
-all of them or nothing.
-Deliberately not done: no second process and no second pass: one stream, with the keys of kept texts in memory.
+Enters: a `CorpusRecipe`. Leaves: `data/*.parquet`, `dropped/`, `review/`, `outlets.csv`, `audit.json`, `README.md`,
+`manifest.json`, all of them or nothing.
+Deliberately not done: no document passes through this module: it sets the steps in a row (`steps/`), has them run
+(`executors.py`), and puts together what they left.
 
-The order of the gates decides which reason a document gets that fails several: text, length, language, country,
-place, duplicate. Only kept documents count as seen, so a dropped copy never removes a good one.
+A build that is stopped, by whatever, is continued by the same command. Its work lies beside the result in
+`.<name>.work/<fingerprint of recipe and inputs>`, so that another recipe never meets its marks.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections import Counter
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import asdict
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, Literal
 
-from dateline.corpus.audit import Audit
-from dateline.corpus.clean import clean_address, clean_text, clean_title
-from dateline.corpus.dates import day_of
-from dateline.corpus.duplicates import SeenTexts, text_key
-from dateline.corpus.language import check_language, is_written_in
-from dateline.corpus.readers import Record, Unreadable, expand_paths, file_fingerprint, read_files
+from datatrove.pipeline.base import PipelineStep
+
+from dateline.corpus.audit import Tally, check_coverage, summarize
+from dateline.corpus.card import dataset_card
+from dateline.corpus.executors import Stage, run_local, run_ray, seconds_by_step, submit_slurm
+from dateline.corpus.plan import STAGE, Plan, plan_corpus, work_folder
 from dateline.corpus.recipe import CorpusRecipe
-from dateline.corpus.shards import ShardWriter
-from dateline.corpus.split import split_of
+from dateline.corpus.steps.decide import Decide
+from dateline.corpus.steps.judge import judges
+from dateline.corpus.steps.read import Read
+from dateline.corpus.steps.shard import Shard
+from dateline.corpus.steps.sign import Sign, near_threshold
+from dateline.corpus.steps.store import Store
+from dateline.corpus.text.language import check_language
 from dateline.errors import UserError
 from dateline.manifest import Manifest, check_free, new_folder, write_manifest
-from dateline.places import Outlet, load_outlets, resolve
-from dateline.progress import progress
-from dateline.records import SPLITS, Article, Place, article_id
+from dateline.places import load_outlet_tables
+from dateline.records import SPLITS
 
-STAGE = "corpus"
-EXCERPT = 200
-ADVANCE = 100
-PACKAGES = ("pyarrow", "py3langid", "tldextract")
+PACKAGES = ("pyarrow", "py3langid", "tldextract", "datatrove", "rensa")
 
 
-class Kept(NamedTuple):
-    """An article that passed every gate, and what is known of its place."""
-
-    article: Article
-    place: Place
-
-
-class Dropped(NamedTuple):
-    """A record that did not pass, as it is written to dropped.jsonl."""
-
-    reason: str
-    source: str
-    url: str
-    title: str
-    text: str
-    """At most the first 200 characters."""
-    detail: str = ""
-
-
-def corpus_fingerprint_parents(recipe: CorpusRecipe) -> dict[str, str]:
-    """Returns path -> fingerprint of every file that the recipe reads, without building anything.
-
-    With `stage_fingerprint("corpus", recipe.model_dump(mode="json"), parents)` this tells whether a folder is
-    current. Local files are read once for it; the newswire has no parents but the package's version.
-    """
-    files = list(expand_paths(recipe.paths))
-    if recipe.outlets is not None:
-        files.append(recipe.outlets)
-    return {path: file_fingerprint(path) for path in files}
-
-
-def build_corpus(recipe: CorpusRecipe, out: Path, *, overwrite: bool = False) -> Manifest:
+def build_corpus(
+    recipe: CorpusRecipe,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    executor: Literal["local", "ray"] = "local",
+    workers: int = 1,
+) -> Manifest:
     """Builds the corpus folder of a recipe and returns its manifest.
 
+    Args:
+        recipe: what to build.
+        out: where; the work in progress lies beside it.
+        overwrite: replace an earlier corpus there.
+        executor: this machine, or a Ray cluster that shares its file system.
+        workers: processes; the result does not depend on them.
+
     Raises:
-        UserError: where `out` is taken, a file cannot be read, no document is left, or a country has test documents
-            and no training documents.
+        UserError: where `out` is taken, a path does not exist, nothing can be read or is left, or a country has test
+            documents and no training documents.
     """
-    check_free(out, overwrite=overwrite, stage=STAGE)
-    outlets = load_outlets(recipe.outlets) if recipe.outlets is not None else None
-    if recipe.language is not None and recipe.newswire is None:
-        check_language(recipe.language)
-    parents = corpus_fingerprint_parents(recipe)
-    files = [path for path in parents if path != recipe.outlets]
-    for path in parents:
-        if "://" not in path and Path(path).resolve().is_relative_to(out.resolve()):
-            raise UserError(f"{out}: holds the input {path}, which would be replaced; choose another --out")
-    audit = Audit()
-    seen = SeenTexts()
-    drops: Counter[str] = Counter()
-    reviewed = 0
-    with new_folder(out, overwrite=overwrite) as folder:
-        with ExitStack() as open_files:
-            writer = open_files.enter_context(ShardWriter(folder))
-            dropped = open_files.enter_context(_text_file(folder / "dropped.jsonl"))
-            review = open_files.enter_context(_text_file(folder / "review.jsonl"))
-            advance = open_files.enter_context(
-                progress("corpus", recipe.newswire.articles if recipe.newswire else None, "articles")
-            )
-            read = 0
-            for record in _records(recipe, files):
-                read += 1
-                if read % ADVANCE == 0:
-                    advance(ADVANCE, f"{len(seen):,} kept")
-                outcome = judge(record, recipe, seen, outlets)
-                if isinstance(outcome, Dropped):
-                    drops[outcome.reason] += 1
-                    _write_line(dropped, outcome._asdict())
-                    continue
-                article, place = outcome
-                writer.write(article)
-                audit.add(article, place.verified)
-                if _needs_review(place, recipe):
-                    reviewed += 1
-                    _write_line(review, _review(article, place))
-            advance(read % ADVANCE, f"{len(seen):,} kept")
-        kept = sum(audit.documents(split) for split in SPLITS)
+    plan = _checked_plan(recipe, out, overwrite=overwrite)
+    work = work_folder(out, plan)
+    stages = _stages(recipe, plan, work)
+    with _alone(work, out):
+        run = run_local if executor == "local" else run_ray
+        run(stages, work, workers)
+        return finish_corpus(recipe, plan, out, overwrite=overwrite)
+
+
+def submit_corpus(
+    recipe: CorpusRecipe, out: Path, *, overwrite: bool = False, workers: int = -1, slurm: Mapping[str, Any]
+) -> list[str]:
+    """Submits the same build to Slurm and returns the numbers of its jobs; the last of them makes the folder.
+
+    Args:
+        recipe: what to build.
+        out: where, on a file system that all nodes share.
+        overwrite: replace an earlier corpus there.
+        workers: tasks that may run at once, -1 for all.
+        slurm: arguments of datatrove's `SlurmPipelineExecutor`: `partition`, `time`, ...
+
+    Raises:
+        UserError: as `build_corpus`, and where a job cannot be submitted.
+    """
+    plan = _checked_plan(recipe, out, overwrite=overwrite)
+    out = out.absolute()
+    work = work_folder(out, plan)
+    work.mkdir(parents=True, exist_ok=True)
+    last = Stage("finish", [Finish(recipe, plan, out, overwrite=overwrite)], 1)
+    return submit_slurm([*_stages(recipe, plan, work), last], work, workers, slurm)
+
+
+class Finish(PipelineStep):  # type: ignore[misc]  # datatrove has no types
+    """The last job on a cluster."""
+
+    type = "dateline"
+    name = "finish"
+
+    def __init__(self, recipe: CorpusRecipe, plan: Plan, out: Path, *, overwrite: bool) -> None:
+        super().__init__()
+        self.recipe, self.plan, self.out, self.overwrite = recipe, plan, out, overwrite
+
+    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> None:
+        """Makes the corpus folder."""
+        finish_corpus(self.recipe, self.plan, self.out, overwrite=self.overwrite)
+
+
+def finish_corpus(recipe: CorpusRecipe, plan: Plan, out: Path, *, overwrite: bool) -> Manifest:
+    """Puts the finished shards, the audit and the manifest into the corpus folder; removes the work.
+
+    Raises:
+        UserError: where no document is left, or a country has test documents and no training documents.
+    """
+    work = work_folder(out, plan)
+    tally = Tally()
+    shards = [work / "shards" / f"{number:05d}" for number in range(len(plan.groups))]
+    for shard in shards:
+        tally.add(Tally.from_json((shard / "tally.json").read_text(encoding="utf-8")))
+    audit = summarize(tally, recipe)
+    kept, drops = audit["documents"], audit["drops"]
+    try:
         if not kept:
-            raise UserError(_nothing_left(read, drops))
-        audit.check_coverage(recipe)
-        assert read == kept + drops.total() == len(seen) + drops.total(), "documents were lost without a reason"
-        summary = audit.summary(recipe)
-        (folder / "audit.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            raise UserError(_nothing_left(audit))
+        check_coverage(audit, recipe)
+    except UserError:
+        _remove(work)  # the same command shall read the files again: they may be mended by then
+        raise
+    assert audit["in"] == kept + sum(drops.values()), "documents were lost without a reason"
+    with new_folder(out, overwrite=overwrite, stage=STAGE) as folder:
+        for shard in shards:
+            _link(shard / "data", folder / "data")
+            if (shard / "dropped").is_dir():
+                _link(shard / "dropped", folder / "dropped")
+            if (shard / "review.jsonl").stat().st_size:
+                (folder / "review").mkdir(exist_ok=True)
+                _link(shard / "review.jsonl", folder / "review" / f"{shard.name}.jsonl")
+        (folder / "audit.json").write_text(json.dumps(audit, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / "outlets.csv").write_text(tally.evidence_table(), encoding="utf-8", newline="")
         manifest = Manifest.of(
             STAGE,
             recipe.model_dump(mode="json"),
-            parents,
-            counts={"in": read, "kept": kept, **{split: audit.documents(split) for split in SPLITS}},
-            drops=dict(sorted(drops.items())),
+            plan.parents,
+            counts={
+                "in": audit["in"],
+                "kept": kept,
+                **{split: audit["splits"][split]["documents"] for split in SPLITS},
+            },
+            drops=drops,
             facts={
-                "undated": audit.undated,
-                "review": reviewed,
-                "verified": {kind: found["documents"] for kind, found in summary["verified"].items()},
-                "problems": summary["problems"],
+                "undated": audit["undated"],
+                "review": audit["review"],
+                "verified": {kind: found["documents"] for kind, found in audit["verified"].items()},
+                "problems": audit["problems"],
+                "seconds": {name: round(spent, 3) for name, spent in seconds_by_step(work).items()},
             },
             packages=PACKAGES,
         )
+        (folder / "README.md").write_text(dataset_card(out.name, audit, manifest), encoding="utf-8")
         write_manifest(folder, manifest)
+    _remove(work)
     return manifest
 
 
-def judge(
-    record: Record | Unreadable, recipe: CorpusRecipe, seen: SeenTexts, outlets: Mapping[str, Outlet] | None = None
-) -> Kept | Dropped:
-    """Sends one record through every gate; a kept one is added to `seen`."""
-    if isinstance(record, Unreadable):
-        return Dropped("unreadable", record.source, "", "", record.excerpt, record.problem)
-    url, title, text = clean_address(record.url), clean_title(record.title), clean_text(record.text)
-
-    def drop(reason: str, detail: str = "") -> Dropped:
-        return Dropped(reason, record.source, url, title, text[:EXCERPT], detail)
-
-    if not text:
-        return drop("no text")
-    if len(text) < recipe.min_characters:
-        return drop("too short", f"{len(text)} characters")
-    if recipe.max_characters is not None and len(text) > recipe.max_characters:
-        return drop("too long", f"{len(text)} characters")
-    if (
-        recipe.language is not None
-        and recipe.newswire is None
-        and not is_written_in(text, recipe.language, recipe.language_threshold)
-    ):
-        return drop("language")
-    place = resolve(url, record.country, outlets=outlets)
-    if recipe.require_place and not place.country:
-        return drop("no place", place.reason)
-    if recipe.countries and place.country and place.country not in recipe.countries:
-        return drop("other country", place.country)
-    if recipe.on_conflict == "drop" and place.verified == "conflict":
-        return drop("place conflict", "; ".join(piece.detail for piece in place.evidence))
-    key = text_key(text)
-    if not seen.add(key):
-        return drop("duplicate")
-    date = day_of(record.date)
-    article = Article(
-        id=article_id(url, title, text),
-        url=url,
-        domain=place.domain,
-        country=place.country,
-        continent=place.continent,
-        date=date,
-        title=title,
-        text=text,
-        source=record.source,
-        split=split_of(recipe, key=key, country=place.country, domain=place.domain, date=date),
-    )
-    return Kept(article, place)
+def _checked_plan(recipe: CorpusRecipe, out: Path, *, overwrite: bool) -> Plan:
+    check_free(out, overwrite=overwrite, stage=STAGE)
+    load_outlet_tables(recipe.outlets)
+    if recipe.language is not None and recipe.newswire is None:
+        check_language(recipe.language)
+    plan = plan_corpus(recipe)
+    for path in plan.parents:
+        if "://" not in path and Path(path).resolve().is_relative_to(out.resolve()):
+            raise UserError(f"{out}: holds the input {path}, which would be replaced; choose another --out")
+    return plan
 
 
-def _records(recipe: CorpusRecipe, files: list[str]) -> Iterator[Record | Unreadable]:
-    if recipe.newswire is None:
-        yield from read_files(files, recipe.columns)
+def _stages(recipe: CorpusRecipe, plan: Plan, work: Path) -> list[Stage]:
+    """Returns the stages of a build in the order in which documents walk through them."""
+    pieces = [Read(recipe, plan.tasks), *judges(recipe), Sign(recipe), Store(recipe, work)]
+    stages = [Stage("pieces", pieces, len(plan.tasks))]
+    threshold = near_threshold(recipe)
+    if threshold is not None and recipe.near_duplicates.index == "distributed":
+        from dateline.corpus.duplicates.distributed import minhash_stages
+
+        stages += [Stage(*stage) for stage in minhash_stages(work, threshold, len(plan.tasks))]
+    stages.append(Stage("decide", [Decide(recipe, work, len(plan.tasks))], 1))
+    stages.append(Stage("shards", [Shard(work, plan.groups)], len(plan.groups)))
+    return stages
+
+
+@contextmanager
+def _alone(work: Path, out: Path) -> Iterator[None]:
+    """Holds the work folder against a second build of the same corpus."""
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except (NotADirectoryError, FileExistsError, PermissionError) as error:
+        raise UserError(f"{out}: cannot be made there ({error.strerror}); choose another --out") from None
+    with (work / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{out}: is being built by another process; wait for it or choose another --out") from None
+        yield
+
+
+def _remove(work: Path) -> None:
+    """Removes the work folder, and the one around it if no other build has work there."""
+    shutil.rmtree(work, ignore_errors=True)
+    if work.parent.is_dir() and not any(work.parent.iterdir()):
+        work.parent.rmdir()
+
+
+def _link(source: Path, target: Path) -> None:
+    """Puts a file, or the files of a folder, under a second name; what is there stays."""
+    if source.is_dir():
+        target.mkdir(exist_ok=True)
+        for inside in sorted(source.iterdir()):
+            _link(inside, target / inside.name)
         return
-    from dateline.corpus.newswire import Newswire
-
-    for article in Newswire().articles(recipe.newswire.articles, recipe.newswire.seed):
-        yield Record(article.url, article.title, article.text, article.date, article.country, article.source)
-
-
-def _needs_review(place: Place, recipe: CorpusRecipe) -> bool:
-    if place.verified != "conflict":
-        return False
-    return not (recipe.on_conflict == "trust_declared" and place.decided_by == "declared")
+    try:
+        target.hardlink_to(source)
+    except OSError:  # some file systems know no second names
+        shutil.copyfile(source, target)
 
 
-def _review(article: Article, place: Place) -> dict[str, Any]:
-    return {
-        "id": article.id,
-        "source": article.source,
-        "url": article.url,
-        "title": article.title,
-        "country": place.country,
-        "continent": place.continent,
-        "decided_by": place.decided_by,
-        "evidence": [asdict(piece) for piece in place.evidence],
-    }
-
-
-def _nothing_left(read: int, drops: Counter[str]) -> str:
-    if not read:
+def _nothing_left(audit: Mapping[str, Any]) -> str:
+    files = audit["files"]
+    if files and audit["in"] == len(files):
+        more = f" (and {len(files) - 1} files more)" if len(files) > 1 else ""
+        return f"{files[0]['problem']}{more}"
+    if not audit["in"]:
         return "the corpus is empty: the files hold no record at all"
-    top = ", ".join(f"{reason} {count:,}" for reason, count in drops.most_common(3))
-    return f"no usable document is left of {read:,} read; dropped most often: {top}"
-
-
-def _text_file(path: Path) -> TextIO:
-    # a path may hold bytes that are no UTF-8; they are shown, not refused
-    return path.open("w", encoding="utf-8", errors="backslashreplace")
-
-
-def _write_line(file: TextIO, row: Mapping[str, Any]) -> None:
-    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    top = ", ".join(f"{reason} {count:,}" for reason, count in sorted(audit["drops"].items(), key=lambda d: -d[1])[:3])
+    return f"no usable document is left of {audit['in']:,} read; dropped most often: {top}"

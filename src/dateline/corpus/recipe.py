@@ -24,9 +24,27 @@ class NewswireSource(Section):
     """The same seed gives the same articles."""
 
 
-class SplitShares(Section):
-    """Shares of documents by split; they add up to 1."""
+class NearDuplicates(Section):
+    """What counts as the same story: the share of word 5-grams that two texts have in common (Jaccard)."""
 
+    threshold: float | None = Field(0.8, ge=0.5, le=1)
+    """Pairs at or above it are duplicates, and so are chains of such pairs; null looks for exact copies only."""
+    keep: bool = False
+    """Keep near copies (exact ones always go); a cluster of copies is then in one split as a whole."""
+    index: Literal["memory", "distributed"] = "memory"
+    """`memory`: one process holds about 100 bytes a document and checks every pair that it finds. `distributed`:
+    datatrove's MinHash stages over many tasks, for corpora beyond that; pairs are not checked."""
+
+
+class SplitShares(Section):
+    """Shares of documents by split within every country; they add up to 1."""
+
+    by: Literal["document", "outlet", "date"] = "document"
+    """What is kept together: nothing, all that an outlet wrote, or time: the latest documents of a country are its
+    test documents, and undated ones are trained on."""
+    enough: int = Field(20, ge=1)
+    """A country with fewer documents (`by: outlet`: or fewer than three outlets) is trained on only. Any other has
+    at least one validation and one test document."""
     train: float = Field(0.90, ge=0, le=1)
     """Read while training."""
     validation: float = Field(0.05, ge=0, le=1)
@@ -48,7 +66,8 @@ class CorpusRecipe(Section):
     paths: tuple[str, ...] = ()
     """Files, folders, globs, or addresses with a scheme (`s3://`), in order: of duplicates the first stays."""
     newswire: NewswireSource | None = None
-    """Articles from the embedded newswire; the language gate does not apply to them."""
+    """Articles from the embedded newswire; gates of language and quality and the search for near duplicates do not
+    apply to them, because they would change its known entropy."""
     columns: Columns = Columns()
     """Which column holds what; left out, usual names are recognised."""
     language: str | None = "en"
@@ -60,13 +79,22 @@ class CorpusRecipe(Section):
     """Shorter texts are dropped, counted after cleaning."""
     max_characters: int | None = Field(None, ge=1)
     """Longer texts are dropped; null keeps them whole. Nothing is ever cut."""
+    max_symbol_share: float = Field(0.25, gt=0, le=1)
+    """Texts are dropped in which more of the non-blank characters are neither letters nor digits (news: 2 to 5%)."""
+    max_repeated_share: float = Field(0.5, gt=0, le=1)
+    """Texts are dropped in which more of the characters stand in lines that the text had before."""
     require_place: bool = False
     """Drop documents without a country."""
     on_conflict: Literal["keep", "drop", "trust_declared"] = "keep"
     """Where declared country, outlet table and suffix disagree: `keep` takes the strongest and lists the document in
-    review.jsonl, `drop` drops it, `trust_declared` does not list it where the file itself declares the country."""
-    outlets: str | None = None
-    """A table of one's own (CSV) that is asked before the one inside the package."""
+    review/, `drop` drops it, `trust_declared` does not list it where the file itself declares the country."""
+    on_unverified: Literal["keep", "drop", "trust_declared"] = "keep"
+    """Where only one piece of evidence speaks, or none: `trust_declared` keeps the document only if the file itself
+    declares the country."""
+    outlets: tuple[str, ...] = ()
+    """Outlet tables of one's own, asked in this order before the one inside the package: CSV with domain, country,
+    name; GDELT's domains by country; Media Cloud's lists of sources."""
+    near_duplicates: NearDuplicates = NearDuplicates()
     countries: tuple[str, ...] = ()
     """Keep these countries only (documents without a country are `require_place`'s concern); the audit names those
     that are absent. Empty keeps all."""
@@ -78,7 +106,7 @@ class CorpusRecipe(Section):
     test_from: date | None = None
     """Documents of this day or later go to test."""
 
-    @field_validator("paths", "countries", "held_out", "held_out_outlets", mode="before")
+    @field_validator("paths", "countries", "held_out", "held_out_outlets", "outlets", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,24 +21,25 @@ from dateline.manifest import require_manifest
 from dateline.records import SPLITS, Article
 
 ARTICLE_COLUMNS = tuple(field.name for field in fields(Article))
-SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ARTICLE_COLUMNS])
+SCHEMA = pa.schema(
+    [
+        pa.field(name, pa.list_(pa.string()) if name == "also_at" else pa.string(), nullable=False)
+        for name in ARTICLE_COLUMNS
+    ]
+)
 ROW_GROUP = 2_000
-SHARD_ARTICLES = 100_000
-"""About 150 MB a shard for news of 4,000 characters."""
 
 
 class ShardWriter:
-    """Writes articles into shards by split; at most one row group of 2,000 articles a split is in memory."""
+    """Writes articles into one shard a split; at most one row group of 2,000 articles a split is in memory."""
 
-    def __init__(self, folder: Path, *, row_group: int = ROW_GROUP, shard_articles: int = SHARD_ARTICLES) -> None:
+    def __init__(self, folder: Path, *, number: int = 0, row_group: int = ROW_GROUP) -> None:
         self._folder = folder / "data"
         self._folder.mkdir(parents=True)
+        self._number = number
         self._row_group = row_group
-        self._shard_articles = shard_articles
         self._waiting: dict[str, list[Article]] = {split: [] for split in SPLITS}
         self._writers: dict[str, pq.ParquetWriter] = {}
-        self._in_shard = dict.fromkeys(SPLITS, 0)
-        self._shards = dict.fromkeys(SPLITS, 0)
 
     def __enter__(self) -> ShardWriter:
         return self
@@ -57,7 +59,7 @@ class ShardWriter:
         """Adds an article to the shard of its split."""
         waiting = self._waiting[article.split]
         waiting.append(article)
-        if len(waiting) >= min(self._row_group, self._shard_articles - self._in_shard[article.split]):
+        if len(waiting) >= self._row_group:
             self._flush(article.split)
 
     def _flush(self, split: str) -> None:
@@ -66,16 +68,12 @@ class ShardWriter:
             return
         writer = self._writers.get(split)
         if writer is None:
-            path = self._folder / f"{split}-{self._shards[split]:05d}.parquet"
+            path = self._folder / f"{split}-{self._number:05d}.parquet"
             writer = self._writers[split] = pq.ParquetWriter(path, SCHEMA, compression="zstd")
-            self._shards[split] += 1
-        columns = [[getattr(article, name) for article in waiting] for name in ARTICLE_COLUMNS]
-        writer.write_table(pa.table([pa.array(column, pa.string()) for column in columns], schema=SCHEMA))
-        self._in_shard[split] += len(waiting)
+        columns = [[getattr(article, field.name) for article in waiting] for field in SCHEMA]
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+        writer.write_table(pa.table(arrays, schema=SCHEMA))
         waiting.clear()
-        if self._in_shard[split] >= self._shard_articles:
-            self._writers.pop(split).close()
-            self._in_shard[split] = 0
 
 
 def read_articles(
@@ -106,9 +104,10 @@ def shard_paths(corpus_folder: Path, split: str) -> list[Path]:
 
 
 def _stream(folder: Path, columns: list[str] | None, splits: Sequence[str]) -> Iterator[Article]:
-    blank = dict.fromkeys(ARTICLE_COLUMNS, "")
+    blank: dict[str, Any] = {**dict.fromkeys(ARTICLE_COLUMNS, ""), "also_at": ()}
     for split in splits:
         for path in shard_paths(folder, split):
             for batch in pq.ParquetFile(path).iter_batches(batch_size=256, columns=columns):
                 for row in batch.to_pylist():
-                    yield Article(**{**blank, **row})
+                    found = blank | row
+                    yield Article(**(found | {"also_at": tuple(found["also_at"])}))

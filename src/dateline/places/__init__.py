@@ -5,7 +5,7 @@ Deliberately not done: no network; no reading of the article itself.
 """
 
 from dateline.places.countries import PAPER_COUNTRIES, Country, all_countries, continent, continent_of, country
-from dateline.places.outlets import Outlet, load_outlets, outlet
+from dateline.places.outlets import Outlet, load_outlet_tables, load_outlets, outlet
 from dateline.places.resolve import resolve
 from dateline.places.url import UrlParts, parse_url
 
@@ -18,6 +18,7 @@ __all__ = [
     "continent",
     "continent_of",
     "country",
+    "load_outlet_tables",
     "load_outlets",
     "outlet",
     "parse_url",

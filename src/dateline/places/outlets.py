@@ -1,16 +1,17 @@
 """Know news outlets by their domain.
 
-Enters: a registered domain; the reviewed table data/outlets.csv; optionally a user's own table with the same columns.
+Enters: a registered domain; the reviewed table data/outlets.csv; optionally a user's own tables: CSV with the same
+columns, or lists as GDELT and Media Cloud publish them (`dateline.places.published`).
 Leaves: `Outlet` or None.
 Deliberately not done: no aggregators (a portal has no home), no audience: `country` is where the publisher sits, so the
 New York Times is American on every page. Where an outlet keeps an edition under another country's suffix, that edition
-is left to the suffix.
+is left to the suffix. No compressed and no remote tables.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,19 @@ from dateline.places.url import parse_url, show
 
 OUTLET_TABLE = Path(__file__).parent / "data" / "outlets.csv"
 COLUMNS = ("domain", "country", "name")
+
+PORTALS = frozenset({
+    "yahoo.com", "yahoo.co.jp", "msn.com", "aol.com", "google.com", "bing.com", "apple.news", "flipboard.com",
+    "newsbreak.com", "smartnews.com", "dailyhunt.in", "inshorts.com", "feedly.com", "pressreader.com", "newsnow.co.uk",
+    "allafrica.com", "einnews.com", "topix.com", "drudgereport.com", "facebook.com", "instagram.com", "linkedin.com",
+    "pinterest.com", "quora.com", "reddit.com", "twitter.com", "x.com", "vk.com", "telegram.org", "t.me", "tiktok.com",
+    "youtube.com", "youtu.be", "archive.org", "wikipedia.org", "prnewswire.com", "businesswire.com",
+    "globenewswire.com",
+})  # fmt: skip
+"""Registered domains that carry what others publish: aggregators, social networks, archives, press releases.
+
+They have no home, so no list and no count of declared countries makes outlets of them. A user's own table may.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +64,40 @@ def shipped_outlets() -> Mapping[str, Outlet]:
 
 
 def load_outlets(path: str | Path) -> dict[str, Outlet]:
-    """Returns a user's outlet table by domain, every row checked.
+    """Returns an outlet table by domain: a user's own, every row checked, or a published list, bad rows left out.
+
+    Which of the two it is shows in the first line (`dateline.places.published.published_format`); the file's name does
+    not matter. `load_published` also says what was left out of a published list, and why.
 
     Args:
         path: CSV file, UTF-8, with a header line and the columns domain, country, name; further columns are ignored.
-            Countries may be codes or names; a leading `www.` is forgiven.
+            Countries may be codes or names; a leading `www.` is forgiven. Or a list by GDELT or Media Cloud.
 
     Raises:
         UserError: the file cannot be read, a column is missing, or a row (named by its line) has a domain that is no
-            registered domain, an unknown country, or a second country for the same domain.
+            registered domain, an unknown country, or a second country for the same domain. Of a published list: no row
+            of it can be used.
     """
-    path = Path(path)
+    from dateline.places.published import load_published, published_format
+
+    return load_published(path)[0] if published_format(path) else _load_own(Path(path))
+
+
+def load_outlet_tables(paths: Iterable[str | Path]) -> dict[str, Outlet]:
+    """Returns several outlet tables as one, by domain; where two of them know a domain, the one named first is right.
+
+    Raises:
+        UserError: as `load_outlets`.
+    """
+    outlets: dict[str, Outlet] = {}
+    for path in paths:
+        for domain, found in load_outlets(path).items():
+            outlets.setdefault(domain, found)
+    return outlets
+
+
+def _load_own(path: Path) -> dict[str, Outlet]:
+    """Returns a user's own table; its first mistake stops."""
     outlets: dict[str, Outlet] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -68,7 +105,8 @@ def load_outlets(path: str | Path) -> dict[str, Outlet]:
             missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
             if missing:
                 raise UserError(
-                    f"{path}: line 1: no column {', '.join(missing)}; an outlet table has {', '.join(COLUMNS)}"
+                    f"{path}: line 1: no column {', '.join(missing)}; an outlet table has {', '.join(COLUMNS)} "
+                    "(or is a list as GDELT or Media Cloud publish it)"
                 )
             for row in reader:
                 found = _checked(row, f"{path}: line {reader.line_num}")

@@ -15,14 +15,21 @@ from typing import Any
 from dateline.config import Section
 from dateline.errors import UserError
 
-FIELDS = ("url", "title", "text", "date", "country")
+FIELDS = ("url", "title", "text", "date", "country", "language")
 
 GUESSES: Mapping[str, tuple[str, ...]] = {
-    "url": ("url", "link", "articleurl", "articlelink"),
-    "title": ("title", "headline"),
-    "text": ("text", "content", "body", "article", "bodytext", "fulltext", "articletext", "articlebody", "maintext"),
-    "date": ("date", "published", "publishdate", "publisheddate", "publishedat", "pubdate", "datepublished", "time"),
+    "url": ("url", "link", "articleurl", "articlelink", "requestedurl"),
+    "title": ("title", "headline", "articletitle"),
+    "text": (
+        *("text", "content", "body", "article", "bodytext", "fulltext", "articletext", "articlebody", "maintext"),
+        *("plaintext", "articlecontent", "bodylines", "contenthtml", "contenttext"),
+    ),
+    "date": (
+        *("date", "published", "publishdate", "publisheddate", "publishedat", "pubdate", "datepublished"),
+        *("datepublish", "publicationdate", "articledate", "timeut", "time"),
+    ),
     "country": ("country", "countrycode"),
+    "language": ("language", "lang", "inlanguage"),
 }
 """Names that are recognised without a mapping, best first; case, `_`, `-` and blanks do not count."""
 
@@ -40,6 +47,8 @@ class Columns(Section):
     """Day or moment of publication (guessed: date, published, publish_date, published_at, time)."""
     country: str | None = None
     """Declared country, as a code or a name (guessed: country, country_code)."""
+    language: str | None = None
+    """What the source says of the language; shown, never trusted (guessed: language, lang, inLanguage)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +62,21 @@ class Record:
     country: str
     source: str
     """`file:line` for text files, `file:row` for Parquet, both from 1."""
+    language: str = ""
+    """What the page or row says of its language (`en-GB`); shown to people, never trusted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """One line of a file that is no record: it is counted and shown to people, never guessed at."""
+    """One piece of a file that is no record: it is counted and kept for people to look at, never guessed at."""
 
     source: str
     problem: str
-    excerpt: str
-    """The beginning of the line, at most 200 characters."""
+    """What is wrong, for people: `not JSON: Expecting value: line 1 column 1 (char 0)`."""
+    raw: str
+    """The piece itself, whole, up to 64 MiB; a byte that is not UTF-8 is a lone surrogate (`surrogateescape`)."""
+    reason: str = "unreadable"
+    """The reason under which it is counted, a few plain words: `unreadable`, `not in the sources files`."""
 
 
 def choose_columns(names: Iterable[str], columns: Columns, path: str) -> dict[str, str]:
@@ -81,7 +95,7 @@ def choose_columns(names: Iterable[str], columns: Columns, path: str) -> dict[st
     for field, name in mapped.items():
         if name not in present:
             raise UserError(
-                f"{path}: there is no column '{name}' for the {field}; columns there: {', '.join(present)}; "
+                f"{path}: there is no column '{name}' for the {field}; columns there: {_listed(present)}; "
                 f"write `columns: {{{field}: NAME}}` with one of them"
             )
         chosen[field] = name
@@ -92,7 +106,7 @@ def choose_columns(names: Iterable[str], columns: Columns, path: str) -> dict[st
                 chosen[field] = guess
     if "text" not in chosen:
         raise UserError(
-            f"{path}: no column looks like the text of an article; columns there: {', '.join(present)}; "
+            f"{path}: no column looks like the text of an article; columns there: {_listed(present)}; "
             "write `columns: {text: NAME}` with one of them"
         )
     return chosen
@@ -115,14 +129,27 @@ def to_record(row: Mapping[str, Any], chosen: Mapping[str, str], source: str) ->
         url=_string(values.get("url"), " "),
         title=_string(values.get("title"), " "),
         text=_string(values.get("text"), "\n"),
-        date=_string(values.get("date"), " "),
-        country=_string(country, " "),
+        date=_short(values.get("date")),
+        country=_short(country),
         source=source,
+        language=_short(values.get("language")),
     )
 
 
 def _key(name: str) -> str:
     return name.casefold().translate({ord(mark): None for mark in "_- "})
+
+
+def _listed(names: list[str]) -> str:
+    """Returns names for a message: forty at most, each on one line and printable."""
+    shown = (" ".join(name[:80].split()).encode("utf-8", "backslashreplace").decode() for name in names[:40])
+    return ", ".join(shown) + (f" and {len(names) - 40:,} more" if len(names) > 40 else "")
+
+
+def _short(value: Any) -> str:
+    """Returns a value that is not cleaned later: without halves of surrogate pairs, which no file could hold."""
+    text = _string(value, " ")
+    return text if text.isascii() else text.encode("utf-8", "ignore").decode("utf-8")
 
 
 def _string(value: Any, joint: str) -> str:

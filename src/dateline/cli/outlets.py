@@ -1,0 +1,109 @@
+"""`dateline outlets learn`: outlets that a corpus's declared countries suggest.
+
+Enters: a corpus folder. Leaves: a table, and with --out a CSV file that a recipe can name under `outlets`.
+Deliberately not done: nothing is added to any table without a person's having looked at it; one verb, `learn`, so far.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from dateline.errors import UserError
+
+if TYPE_CHECKING:
+    from dateline.places.learn import OutletEvidence, Proposal
+
+
+@dataclass(frozen=True)
+class Learn:
+    """Proposes outlets (domain, country) from the countries that a corpus's own documents declare.
+
+    Rows that the shipped table has are left out; rows that it or the suffix contradicts are shown, not written.
+    """
+
+    corpus: Annotated[Path, tyro.conf.Positional]
+    """Folder that dateline corpus has built."""
+    out: Path | None = None
+    """CSV file to write, for outlets: in a recipe (default: only print)."""
+    min_support: int = 20
+    """Documents of a domain that must declare a country."""
+    min_agreement: float = 0.9
+    """Share of them that must declare the same one."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace the CSV file if it exists."""
+
+
+def run(words: list[str]) -> None:
+    """Runs the verb."""
+    if words[:1] in ([], ["-h"], ["--help"]):
+        print("usage: dateline outlets learn CORPUS [--out proposals.csv] ...\n")
+        print("  learn  propose domain -> country rows from declared countries; see dateline outlets learn --help")
+        raise SystemExit(0 if words else 2)
+    if words[0] != "learn":
+        raise UserError(f"dateline outlets: unknown action '{words[0]}'; known is: learn")
+    args = tyro.cli(Learn, prog="dateline outlets learn", args=words[1:])
+    from dateline.places.learn import read_evidence, weigh, write_proposals
+
+    evidence = read_evidence(args.corpus)
+    proposals, passed_over = weigh(evidence, min_support=args.min_support, min_agreement=args.min_agreement)
+    _require_declared(evidence, args.corpus)
+    if proposals:
+        _print_table(proposals)
+    contradicted = sum(bool(row.conflict) for row in proposals)
+    summary = [f"{len(proposals)} domains proposed, {contradicted} of them contradicted and not to be written"]
+    summary += [f"{number} passed over: {reason}" for reason, number in sorted(passed_over.items())]
+    print("; ".join(summary))
+    if args.out:
+        written = write_proposals(proposals, args.out, overwrite=args.overwrite)
+        print(
+            f"rows written to {args.out}: {written}; look through them, then name the file under outlets: in a recipe"
+        )
+    elif len(proposals) > contradicted:
+        print("--out proposals.csv writes them as a table for outlets: in a recipe")
+
+
+def _require_declared(evidence: list[OutletEvidence], corpus: Path) -> None:
+    """Refuses a corpus that has nothing to learn from, and says which of the reasons it is."""
+    from dateline.places import country
+
+    declared = {row.declared for row in evidence if row.declared.strip()}
+    documents = sum(row.documents for row in evidence)
+    if not declared:
+        raise UserError(
+            f"{corpus}: none of its {documents:,} documents declares a country, so there is nothing to learn from; "
+            "outlets are learned from a source with a country column, mapped in the recipe (columns: country: ...)"
+        )
+    if not any(country(written) for written in declared):
+        shown = ", ".join(map(ascii, sorted(word[:40] for word in declared)[:3]))
+        raise UserError(
+            f"{corpus}: none of the declared countries is a country ({shown}); map the right column in the recipe "
+            "(columns: country: ...)"
+        )
+
+
+def _print_table(proposals: list[Proposal]) -> None:
+    """Prints the proposals, best supported first."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("domain", "country", "support", "agreement", "95%", "no country yet", "note"):
+        left = name in ("domain", "country", "note")
+        table.add_column(name, justify="left" if left else "right", overflow="fold")
+    for row in proposals:
+        notes = [f"CONFLICT, {row.conflict}"] if row.conflict else []
+        notes += [f"then {row.runner_up}"] if row.runner_up else []
+        cells = (
+            row.domain,
+            row.country,
+            f"{row.support:,}",
+            f"{row.agreement:.1%}",
+            f"{row.low:.1%} to {row.high:.1%}",
+        )
+        table.add_row(*map(Text, (*cells, f"{row.undecided:,}", "; ".join(notes))))
+    Console(highlight=False).print(table)
