@@ -6,10 +6,9 @@ Deliberately not done: no search guided by coverage, no network, no change of wh
 
     python benchmarks/fuzz.py [--cases 200000] [--builds 300] [--seed 1] [--only KIND] [--number N]
 
-The rules: nothing but UserError is raised; no case takes 10 s of
-processor time, or a minute in all; every record becomes one outcome that can be found again
-in the file; what is kept is plain text; nothing is fetched or started, no file outside the case's folder is written,
-and the whole run stays within 8 GiB of address space.
+The rules: nothing but UserError is raised; no case takes 10 s of processor time (200 s above 50 MB), or a quarter of an
+hour in all; every record becomes one outcome that can be found in the file again; what is kept is plain text; nothing
+is fetched or started, no file outside the folder of the case is written; the run stays within 8 GiB of addresses.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ from dateline.corpus.steps.judge import judge
 from dateline.errors import UserError
 from dateline.records import article_id
 
-SECONDS = 10.0
+SECONDS, GIVEN_UP = 10.0, 900.0
 UNPACKED = ("no article text", "page out of bounds")
 """Reasons under which an archive keeps a page as it is without its HTTP compression."""
 KEPT_OF_LONG = 1 << 20
@@ -102,6 +101,11 @@ class Watch:
         return where != os.devnull and not f"{where}{os.sep}".startswith(f"{self.folder}{os.sep}")
 
 
+def patience(kind: str) -> float:
+    """Returns the seconds that a case may take: what has 70 MB may take longer, but in proportion."""
+    return 20 * SECONDS if kind == "50 to 70 MB" else SECONDS
+
+
 def run_case(kind: str, number: int, seed: int, top: Path, watch: Watch) -> tuple[str, float, int]:
     """Makes a case, reads and judges it, checks the rules; returns the outcome, the seconds and the records."""
     rng = Random(f"{seed}/{kind}/{number}")
@@ -119,7 +123,7 @@ def run_case(kind: str, number: int, seed: int, top: Path, watch: Watch) -> tupl
             check_file(case, found, errors)
         if number % 50 == 0:
             assert (found, errors) == read_all(folder, case), "a second reading differs"
-    assert spent < SECONDS, f"{spent:.1f} s"
+    assert spent < patience(kind), f"{spent:.1f} s"
     shutil.rmtree(folder)
     bad = sum(isinstance(item, Unreadable) for item in found)
     outcome = ("refused" if not found else "damaged") if errors else "in part" if bad else "whole" if found else "empty"
@@ -226,7 +230,7 @@ def run_cases(
     table: dict[str, Row] = {kind: Row() for kind in KINDS}
     broken: list[str] = []
     for kind, number in numbers:
-        faulthandler.dump_traceback_later(6 * SECONDS, exit=True)
+        faulthandler.dump_traceback_later(GIVEN_UP, exit=True)
         try:
             table[kind].add(number, *run_case(kind, number, seed, top, watch))
         except Exception as error:  # whatever it is, it is a finding

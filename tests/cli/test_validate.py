@@ -92,7 +92,10 @@ def test_a_mix_and_a_gate_count(dateline, folder, experiment_recipe):
     )
     assert africa + rest == pytest.approx(everything, abs=2)
     half = number(
-        row(dateline("validate", experiment_recipe, *EPOCH, "--corpus.splits", "{train: 0.5, test: 0.45}"), "plain")[4]
+        row(
+            dateline("validate", experiment_recipe, *EPOCH, "--corpus.splits", "{train: 0.5, test: 0.45, enough: 1}"),
+            "plain",
+        )[4]
     )
     assert 0.4 * everything < half < 0.7 * everything
 

@@ -340,8 +340,18 @@ def test_where_no_file_can_be_read_the_first_ones_fault_is_the_message(tmp_path:
 
 def test_a_full_folder_is_refused_before_any_work(tmp_path: Path) -> None:
     out = build(tmp_path, [row(1)])
+    files = write_jsonl(tmp_path / "other.jsonl", [row(2)])
     with pytest.raises(UserError, match=r"out: already holds something; choose another --out or pass --overwrite$"):
-        build_corpus(recipe("gone.jsonl"), out)
+        build_corpus(recipe(files), out)
+    assert not (tmp_path / ".out.work").exists()
+
+
+def test_a_finished_corpus_is_left_alone(tmp_path: Path) -> None:
+    files = write_jsonl(tmp_path / "in.jsonl", [row(n) for n in range(5)])
+    first = build_corpus(recipe(files), tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    assert build_corpus(recipe(files), tmp_path / "out") == first
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
 
 
 def test_a_place_where_no_folder_can_be_made_is_named(tmp_path: Path) -> None:

@@ -41,6 +41,6 @@ def test_the_blocks_run_in_order(folder):
         assert done.returncode == 0, f"{block}\n{done.stderr}"
         assert done.stdout, block
         assert "Traceback" not in done.stderr, block
-    left = ("newswire/manifest.json", "corpus/audit.json", "corpus/dropped.jsonl", "encoded/tokenizer", "first/model",
+    left = ("newswire/manifest.json", "corpus/audit.json", "corpus/corpus.html", "encoded/tokenizer", "first/model",
             "scores/scores.parquet", "experiment/report.html", "experiment/summary.json")  # fmt: skip
     assert [name for name in left if not (folder / "work" / "runs" / name).exists()] == []

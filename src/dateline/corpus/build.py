@@ -23,7 +23,7 @@ from datatrove.pipeline.base import PipelineStep
 
 from dateline.corpus.audit import Tally, check_coverage, summarize
 from dateline.corpus.card import dataset_card
-from dateline.corpus.executors import Stage, run_local, run_ray, seconds_by_step, submit_slurm
+from dateline.corpus.executors import Stage, check_ray, run_local, run_ray, seconds_by_step, submit_slurm
 from dateline.corpus.plan import STAGE, Plan, plan_corpus, work_folder
 from dateline.corpus.recipe import CorpusRecipe
 from dateline.corpus.steps.decide import Decide
@@ -34,7 +34,7 @@ from dateline.corpus.steps.sign import Sign, near_threshold
 from dateline.corpus.steps.store import Store
 from dateline.corpus.text.language import check_language
 from dateline.errors import UserError
-from dateline.manifest import Manifest, check_free, new_folder, write_manifest
+from dateline.manifest import Manifest, check_free, is_current, new_folder, read_manifest, write_manifest
 from dateline.places import load_outlet_tables
 from dateline.records import SPLITS
 
@@ -49,7 +49,7 @@ def build_corpus(
     executor: Literal["local", "ray"] = "local",
     workers: int = 1,
 ) -> Manifest:
-    """Builds the corpus folder of a recipe and returns its manifest.
+    """Builds the corpus folder of a recipe and returns its manifest; one that is there and up to date is left alone.
 
     Args:
         recipe: what to build.
@@ -64,6 +64,12 @@ def build_corpus(
     """
     plan = _checked_plan(recipe, out, overwrite=overwrite)
     work = work_folder(out, plan)
+    finished = None if overwrite else read_manifest(out)
+    if finished is not None:  # of this very plan, or it would have been refused
+        _remove(work)
+        return finished
+    if executor == "ray":
+        check_ray()
     stages = _stages(recipe, plan, work)
     with _alone(work, out):
         run = run_local if executor == "local" else run_ray
@@ -166,11 +172,13 @@ def finish_corpus(recipe: CorpusRecipe, plan: Plan, out: Path, *, overwrite: boo
 
 
 def _checked_plan(recipe: CorpusRecipe, out: Path, *, overwrite: bool) -> Plan:
-    check_free(out, overwrite=overwrite, stage=STAGE)
     load_outlet_tables(recipe.outlets)
     if recipe.language is not None and recipe.newswire is None:
         check_language(recipe.language)
+    check_free(out, overwrite=True, stage=STAGE)
     plan = plan_corpus(recipe)
+    if not is_current(out, plan.fingerprint):
+        check_free(out, overwrite=overwrite, stage=STAGE)
     for path in plan.parents:
         if "://" not in path and Path(path).resolve().is_relative_to(out.resolve()):
             raise UserError(f"{out}: holds the input {path}, which would be replaced; choose another --out")

@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
+from importlib.util import find_spec
 from pathlib import Path
 from subprocess import CalledProcessError
 from typing import Any, NamedTuple
@@ -51,6 +52,10 @@ class LocalExecutor(LocalPipelineExecutor):  # type: ignore[misc]  # datatrove h
     """
 
     pipeline: list[Any]
+
+    def _run_for_rank(self, rank: int, local_rank: int = 0, node_rank: int = -1) -> PipelineStats:
+        with _hushed():  # what goes wrong is raised, and told once
+            return super()._run_for_rank(rank, local_rank, node_rank)
 
     def run(self) -> None:
         """Runs the tasks that are not completed, one after another, in this process."""
@@ -115,17 +120,26 @@ def run_local(stages: Sequence[Stage], work: Path, workers: int) -> None:
                     raise
 
 
+def check_ray() -> None:
+    """Refuses early where ray is missing.
+
+    Raises:
+        UserError: naming the extra.
+    """
+    if find_spec("ray") is None:
+        raise UserError("--executor ray: ray is not installed; pip install 'dateline[ray]'")
+
+
 def run_ray(stages: Sequence[Stage], work: Path, workers: int) -> None:
     """Runs all stages on the Ray cluster that the environment names, or on one on this machine.
 
     Raises:
         UserError: where ray is not installed.
     """
-    try:
-        import ray
-        from datatrove.executor.ray import RayPipelineExecutor
-    except ImportError:
-        raise UserError("--executor ray: ray is not installed; pip install 'dateline[ray]'") from None
+    check_ray()
+    import ray
+    from datatrove.executor.ray import RayPipelineExecutor
+
     if not ray.is_initialized():
         ray.init(log_to_driver=False)
     for stage in stages:

@@ -32,7 +32,7 @@ class NearDuplicates(Section):
     keep: bool = False
     """Keep near copies (exact ones always go); a cluster of copies is then in one split as a whole."""
     index: Literal["memory", "distributed"] = "memory"
-    """`memory`: one process holds about 100 bytes a document and checks every pair that it finds. `distributed`:
+    """`memory`: one process holds about 120 bytes a document and checks every pair that it finds. `distributed`:
     datatrove's MinHash stages over many tasks, for corpora beyond that; pairs are not checked."""
 
 
@@ -42,7 +42,7 @@ class SplitShares(Section):
     by: Literal["document", "outlet", "date"] = "document"
     """What is kept together: nothing, all that an outlet wrote, or time: the latest documents of a country are its
     test documents, and undated ones are trained on."""
-    enough: int = Field(20, ge=1)
+    enough: int = Field(10, ge=1)
     """A country with fewer documents (`by: outlet`: or fewer than three outlets) is trained on only. Any other has
     at least one validation and one test document."""
     train: float = Field(0.90, ge=0, le=1)
@@ -110,6 +110,13 @@ class CorpusRecipe(Section):
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("language", mode="before")
+    @classmethod
+    def _spelled_language(cls, value: Any) -> Any:
+        if value is False:
+            raise ValueError('YAML reads an unquoted no as false; write "no" for Norwegian, null for every language')
+        return value
 
     @field_validator("countries", "held_out", mode="before")
     @classmethod

@@ -146,8 +146,11 @@ def test_nothing_left_is_an_error_of_one_line(dateline: Run, tmp_path: Path) -> 
 def test_overwriting_must_be_asked_for(dateline: Run, news: Path, tmp_path: Path) -> None:
     words = ["corpus", news, "--out", tmp_path / "c", "--columns.text", "body", "--workers", "1"]
     assert dateline(*words).code == 0
-    assert dateline(*words).code == 2
-    assert dateline(*words, "--overwrite").code == 0
+    (tmp_path / "c" / "corpus.html").unlink()
+    assert dateline(*words).code == 0  # the same corpus: only what is missing is made
+    assert (tmp_path / "c" / "corpus.html").is_file()
+    assert dateline(*words, "--language", "null").code == 2
+    assert dateline(*words, "--language", "null", "--overwrite").code == 0
 
 
 SBATCH = """#!/bin/sh

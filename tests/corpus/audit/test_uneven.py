@@ -88,4 +88,9 @@ def test_whoever_is_named_lies_clearly_above_the_others(counts: dict[str, tuple[
         lost = sum(found[1].get(entry["reason"], 0) for found in others)
         assert entry["elsewhere"] == pytest.approx(lost / sum(number + sum(r.values()) for number, r in others))
         assert 0 <= entry["low"] <= entry["share"] <= entry["high"] <= 1
-        assert entry["low"] > max(entry["elsewhere"] + MARGIN, RATIO * entry["elsewhere"])
+        assert entry["share"] > max(entry["elsewhere"] + MARGIN, RATIO * entry["elsewhere"])
+
+
+def test_a_rare_filter_that_takes_a_small_country_is_named() -> None:
+    found = uneven_filters({"ph": 274, "us": 18_274}, {"ph": {"language": 6}, "us": {"language": 3}})
+    assert [(entry["country"], entry["reason"], entry["dropped"]) for entry in found] == [("ph", "language", 6)]

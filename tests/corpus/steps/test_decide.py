@@ -75,7 +75,7 @@ def test_kept_near_copies_share_a_split_and_exact_ones_go_to_the_copy_that_they_
 
 def test_removed_copies_do_not_count_towards_a_split(tmp_path: Path) -> None:
     given = [record(n % 19, url=f"https://p{n}.ke/") for n in range(60)]
-    [found] = decide(tmp_path, recipe("x"), given)
+    [found] = decide(tmp_path, recipe("x", splits={"enough": 20}), given)
     assert (found["status"] == KEPT).sum() == 19
     assert set(found["split"].tolist()) == {SPLITS.index("train")}
 

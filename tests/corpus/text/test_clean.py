@@ -90,8 +90,15 @@ def test_an_address_is_trimmed_but_not_decoded() -> None:
         "<!--" * 8_000,
         " \n" * 30_000,
         "@ " * 20_000,
+        "x" + "\u200d" * 50_000,
+        "\u0915" + "\u200c" * 50_000 + "\u0937" + "\u200d" * 50_000 + "x",
+        "@@1 " * 50_000,
+        "<" * 200_000,
     ],
-    ids=["ampersands", "scripts", "script-pairs", "nested", "attributes", "open-tags", "comments", "blanks", "gaps"],
+    ids=[
+        *("ampersands", "scripts", "script-pairs", "nested", "attributes", "open-tags", "comments", "blanks", "gaps"),
+        *("joiners", "joiners-in-words", "now-numbers", "less-than"),
+    ],
 )
 def test_hostile_markup_costs_little_time(hostile: str) -> None:
     started = time.process_time()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -48,6 +49,8 @@ class Corpus:
 
 def run(words: list[str]) -> None:
     """Runs the verb."""
+    if words and "--out" not in words and get_close_matches(words[0], ["inspect"]) and not Path(words[0]).exists():
+        raise UserError(f"'{words[0]}' is neither a path nor an action; did you mean 'inspect'?")
     args, overrides = tyro.cli(Corpus, prog="dateline corpus", args=words, return_unknown_args=True)
     if args.workers < 0:
         raise UserError(f"--workers {args.workers}: give a number of processes, or 0 for one a core")

@@ -15,6 +15,8 @@ from dateline.records import SPLITS
 
 SMALL_TEST = 100
 """Fewer test documents than this in a country are named as a problem: their interval will be wide."""
+NOTICEABLE = 0.1
+"""Share of the documents that may lack an address or a headline before that is named."""
 DOMINANT = 0.5
 """Share of a country's documents that one outlet may have before it is named."""
 
@@ -55,6 +57,13 @@ def problems_of(audit: Mapping[str, Any], recipe: CorpusRecipe, outlets: Collect
         problems.append(f"one outlet has most of the documents of: {', '.join(dominant)}")
     if unplaced := sum(audit["no_country"][split]["documents"] for split in SPLITS):
         problems.append(f"{unplaced:,} documents have no country")
+    for name, missing in audit["without"].items():
+        if missing > NOTICEABLE * audit["documents"]:
+            problems.append(f"{missing:,} documents have no {name}; is its column named in `columns`?")
+    if unknown := audit["unknown_countries"]:
+        problems.append(f"{sum(unknown.values()):,} documents declare a country that is none: {_most(unknown)}")
+    if unread := audit["unread_dates"]:
+        problems.append(f"{sum(unread.values()):,} dates cannot be read for certain, such as: {_most(unread)}")
     if conflicts := audit["verified"]["conflict"]["documents"]:
         problems.append(f"{conflicts:,} documents have conflicting evidence of their country")
     if recipe.test_from is not None and audit["undated"]:
@@ -66,3 +75,8 @@ def problems_of(audit: Mapping[str, Any], recipe: CorpusRecipe, outlets: Collect
 
 def _short(problem: str, file: str) -> str:
     return problem.removeprefix(f"{file}: ").removeprefix(f"{file}:")
+
+
+def _most(counts: Mapping[str, int]) -> str:
+    """Returns the three most frequent, quoted as they were written."""
+    return ", ".join(f"'{name}'" for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:3])

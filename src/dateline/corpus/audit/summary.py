@@ -103,6 +103,9 @@ def summarize(tally: Tally, recipe: CorpusRecipe) -> dict[str, Any]:
         "filters": uneven_filters(kept, dropped),
         "balance": balance({code: (kept[code], sum(sizes[code].values())) for code in countries}, _continent),
         "undated": sum(years[""] for years in _nested(tally, "years").values()),
+        "unread_dates": {written: count for (written,), count in tally.table("unread dates")},
+        "unknown_countries": {named: count for (named,), count in tally.table("unknown countries")},
+        "without": {name: count for (name,), count in tally.table("without")},
         "files": tally.files,
     }
     audit["problems"] = problems_of(audit, recipe, outlets)

@@ -44,6 +44,11 @@ class Tally:
         if reason.reason == UNREADABLE_FILE:
             self.files.append({"file": record.source, "problem": reason.detail})
 
+    def unread_date(self, written: str) -> None:
+        """Counts a date that could not be read; one of each length is remembered as an example."""
+        examples = self._counts["unread dates"]
+        examples[next((known for known in examples if len(known) == len(written)), written)] += 1
+
     def keep(self, article: Article, *, verified: str, declared: str, signals: str, review: bool = False) -> None:
         """Counts an article of the finished corpus; `review` if it is listed for people to look at."""
         country, split, counts = article.country, article.split, self._counts
@@ -52,6 +57,11 @@ class Tally:
         counts["characters"][_key(country, str(length_bin(len(article.text))))] += 1
         counts["years"][_key(country, article.date[:4])] += 1
         counts["verified"][_key(country, verified)] += 1
+        for name, value in (("address", article.url), ("headline", article.title)):
+            if not value:
+                counts["without"][name] += 1
+        if declared and "declared:" not in signals:
+            counts["unknown countries"][declared.replace("\t", " ")] += 1
         if article.domain:
             counts["outlets"][_key(article.domain, country, split)] += 1
             counts["evidence"][_key(article.domain, declared, country)] += 1

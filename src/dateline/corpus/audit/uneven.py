@@ -9,16 +9,19 @@ so that somebody looks.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import log
 from typing import Any
 
 from dateline.places.learn import wilson
 
 FEWEST = 30
 """Documents of a country before anything is said about it."""
-MARGIN = 0.02
+MARGIN = 0.005
 RATIO = 2.0
-"""A country is named where even the low end of its interval lies this much above the share elsewhere: two points, and
-twice as high."""
+"""A country is named where its share is half a point above the share elsewhere, and twice as high."""
+CHANCE = 0.001
+"""Bound on the probability that an even filter names any country at all (Chernoff's bound, divided by the number of
+pairs looked at)."""
 NOT_FILTERS = ("unreadable", "unreadable file", "no place", "other country", "place conflict", "place unverified")
 """Reasons that are about the file or the place itself."""
 
@@ -41,18 +44,26 @@ def uneven_filters(kept: Mapping[str, int], dropped: Mapping[str, Mapping[str, i
             if total[code] < FEWEST or others < FEWEST:
                 continue
             elsewhere = (sum(lost.values()) - lost[code]) / others
+            share = lost[code] / total[code]
             low, high = wilson(lost[code], total[code])
-            if low > elsewhere + MARGIN and low > RATIO * elsewhere:
+            expected = (sum(lost.values()) - lost[code] + 1) / (others + 2)
+            unlikely = total[code] * _divergence(share, expected) > log(len(codes) * len(reasons) / CHANCE)
+            if unlikely and share > elsewhere + MARGIN and share > RATIO * elsewhere:
                 found.append(
                     {
                         "reason": reason,
                         "country": code,
                         "dropped": lost[code],
                         "in": total[code],
-                        "share": lost[code] / total[code],
+                        "share": share,
                         "low": low,
                         "high": high,
                         "elsewhere": elsewhere,
                     }
                 )
     return sorted(found, key=lambda entry: entry["elsewhere"] - entry["low"])
+
+
+def _divergence(share: float, expected: float) -> float:
+    """Returns the Kullback-Leibler divergence of two shares: n times it bounds -log P(a share so high by chance)."""
+    return sum(part * log(part / other) for part, other in ((share, expected), (1 - share, 1 - expected)) if part > 0)

@@ -126,7 +126,8 @@ def explained(path: str) -> Iterator[None]:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except (PermissionError, IsADirectoryError) as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+        where = error.filename or path
+        raise UserError(f"{where}: cannot be read ({error.strerror or error})") from None
 
 
 def _expand_local(path: str) -> list[str]:
@@ -134,7 +135,8 @@ def _expand_local(path: str) -> list[str]:
     if here.is_dir():
         if claimed_by(str(here)) is not None:
             return [str(here)]
-        inside = sorted(_within(here))
+        with explained(path):
+            inside = sorted(_within(here))
         files = [str(file) for file in inside if file.is_dir() or is_expected(str(file))]
         if not files:
             raise UserError(

@@ -60,6 +60,8 @@ class Store(PipelineStep):  # type: ignore[misc]  # datatrove has no types
                         candidate = candidate_of(document)
                         if candidate.dropped is None:
                             piece.write(document.text, candidate)
+                            if not candidate.date and (written := _written_date(candidate)):
+                                tally.unread_date(written)
                         else:
                             dropped.write(_dropped_row(candidate))
                             tally.drop(candidate.dropped.reason, candidate.place.country)
@@ -143,6 +145,10 @@ class _Piece:
             self._bands.write(np.ascontiguousarray(rows.T).tobytes())
         self._entries.clear()
         self._waiting_bands.clear()
+
+
+def _written_date(candidate: Candidate) -> str:
+    return clean_title(candidate.record.date)[:40] if isinstance(candidate.record, Record) else ""
 
 
 def _dropped_row(candidate: Candidate) -> dict[str, Any]:

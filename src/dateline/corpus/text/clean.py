@@ -29,7 +29,7 @@ _NAMES = "|".join(sorted(map(re.escape, (_BLOCK + " " + _INLINE).split()), key=l
 _ATTRIBUTE = r"""\s+[^\s"'<>/=]++\s*=\s*(?:"[^"<]*+"|'[^'<]*+'|[^\s"'<>]++)"""
 _TAG = re.compile(
     # well-formed, or at least with an `=` in it: `a <b and c> d` is prose. `o:p` and `fb:like` are tags in any case.
-    rf"<(/?)({_NAMES}|[a-z]+:[a-z]+)(?:(?:{_ATTRIBUTE})*+\s*/?>|\s[^<>=]*+=[^<>]*+>)|<!doctype\b[^<>]*+>",
+    rf"<(?=[/a-z])(/?)({_NAMES}|[a-z]+:[a-z]+)(?:(?:{_ATTRIBUTE})*+\s*/?>|\s[^<>=]*+=[^<>]*+>)|<!doctype\b[^<>]*+>",
     re.IGNORECASE,
 )
 _PARAGRAPH = "p h h1 h2 h3 h4 h5 h6 blockquote article section table ul ol pre figure"

@@ -89,8 +89,8 @@ class HtmlPages(Reader):
 def extract(page: bytes | str, url: str, source: str, *, content_type: str = "") -> Record | Unreadable:
     """Returns the article of a page; `content_type` is the HTTP header of that name, for the charset.
 
-    The address is `url`, where the page was fetched. Without it the page says: its canonical link or `og:url`, unless a
-    crawler's comment (HTTrack) names another domain as the place of the fetch, and then that place.
+    The address is what the page gives itself (canonical link, `og:url`) where that is on the domain that it was fetched
+    from, and else the place of the fetch: `url`, or without it what a crawler's comment (HTTrack) says.
 
     Raises:
         UserError: where the packages of `dateline[web]` are missing.
@@ -117,7 +117,7 @@ def extract(page: bytes | str, url: str, source: str, *, content_type: str = "")
         meta, articles = _meta(tree), _articles(tree)
         title, date = _title(tree, meta, articles), _date(tree, meta, articles)
         language = next((html.get("lang") or html.get("xml:lang") or "" for html in tree.iter("html")), "").strip()
-        address = url or _address(tree, meta, text)
+        address = _address(tree, meta, text, url)
     except Exception as error:  # a page is only data: whatever the parsers stumble over makes it one dropped record
         return refused(f"the page breaks its parser ({type(error).__name__}: {error})"[:200], "no article text")
     return Record(address, title, article, date, "", source, language if _LANGUAGE.fullmatch(language) else "")
@@ -253,13 +253,13 @@ def _date(tree: Any, meta: dict[str, str], articles: Articles) -> str:
     return ""
 
 
-def _address(tree: Any, meta: dict[str, str], text: str) -> str:
-    """Returns the address that a page gives itself, or nothing."""
+def _address(tree: Any, meta: dict[str, str], text: str, url: str) -> str:
+    """Returns the address that a page gives itself, the place of its fetch, or nothing."""
     links = [link.get("href") or "" for link in tree.iter("link") if (link.get("rel") or "").lower() == "canonical"]
     given = (link.strip() for link in (*links[:1], meta.get("og:url", "")))
-    own = next((link for link in given if re.match("https?://", link) and parse_url(link).domain), "")
+    own = next((link for link in given if re.match("https?://", link) and len(parse_url(link).path) > 1), "")
     mirrored = _HTTRACK.search(text)
-    fetched = f"http://{mirrored[1]}" if mirrored and parse_url(mirrored[1]).domain else ""
+    fetched = url or (f"http://{mirrored[1]}" if mirrored and parse_url(mirrored[1]).domain else "")
     return own if own and (not fetched or parse_url(own).domain == parse_url(fetched).domain) else fetched
 
 
