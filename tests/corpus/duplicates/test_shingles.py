@@ -23,6 +23,7 @@ def grams(words: list[str]) -> set[tuple[str, ...]]:
 
 
 @given(st.lists(DOCUMENT, max_size=12))
+@settings(deadline=None)
 def test_hashes_stand_for_the_different_runs_of_five_words(documents: list[list[str]]) -> None:
     hashes = shingle_hashes([" ".join(words) for words in documents])
     assert len(hashes) == len(documents)

@@ -183,14 +183,14 @@ def _rows(columns: list[pa.Array[Any]]) -> Iterator[tuple[Any, ...]]:
 def _values(column: pa.Array[Any]) -> list[Any]:
     try:
         return column.to_pylist()
-    except (ValueError, OverflowError, LookupError):  # a day beyond the year 9999, an unknown time zone
+    except (ValueError, ArithmeticError, LookupError):  # a day beyond the year 9999, a decimal that is none
         return [_value(scalar) for scalar in column]
 
 
 def _value(scalar: Any) -> Any:
     try:
         return scalar.as_py()
-    except (ValueError, OverflowError, LookupError) as error:
+    except (ValueError, ArithmeticError, LookupError) as error:
         return _Unreadable(f"a value that cannot be read ({type(error).__name__}: {error})")
 
 
