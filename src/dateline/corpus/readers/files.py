@@ -100,9 +100,32 @@ def open_file(path: str) -> Iterator[IO[bytes]]:
         elif name.endswith(".zst"):
             # pyarrow's stream says when a frame is cut off; zstandard's own reader ends as if all were well
             with pa.CompressedInputStream(cast(Any, raw), "zstd") as stream:
-                yield cast(IO[bytes], io.BufferedReader(cast(Any, stream), 1 << 18))
+                yield cast(IO[bytes], io.BufferedReader(_StaysBroken(stream), 1 << 18))
         else:
             yield raw
+
+
+class _StaysBroken(io.RawIOBase):
+    """A decompressing stream that, once broken, stays so.
+
+    pyarrow's own (26.0) hands out memory that it never wrote when it is read on after an error.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._error: Exception | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._error is not None:
+            raise self._error
+        try:
+            return int(self._stream.readinto(buffer))
+        except Exception as error:
+            self._error = error
+            raise
 
 
 @contextmanager

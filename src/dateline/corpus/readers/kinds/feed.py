@@ -188,7 +188,9 @@ class _Window:
             raise UserError(f"{path}: the encoding '{self.encoding}' is not known; save the feed as UTF-8") from None
 
     def more(self, size: int) -> None:
-        """Reads on; at the end, or where the file is damaged, it sets `ended`."""
+        """Reads on; at the end, or where the file is damaged, it sets `ended`, and nothing is read from then on."""
+        if self.ended:
+            return
         try:
             with damage_named(self._path):
                 block = self._file.read(size)

@@ -22,7 +22,8 @@ from dateline.errors import UserError
 
 _MEMBER = re.compile(r"(.*?\.zip)!(.+)", re.IGNORECASE | re.DOTALL)
 _BROKEN = (
-    BadZipFile, zlib.error, LZMAError, struct.error, RuntimeError, ValueError, LookupError, EOFError, OSError, MemoryError,
+    BadZipFile, zlib.error, LZMAError, struct.error, RuntimeError, ValueError, LookupError, EOFError, OSError,
+    MemoryError,
 )  # fmt: skip
 """What Python's zipfile raises on files that are damaged, encrypted or packed in a way unknown to it."""
 _ENCRYPTED = 0x1
