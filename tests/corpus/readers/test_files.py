@@ -162,6 +162,21 @@ def test_what_the_file_system_says_becomes_one_line(tmp_path: Path, opened: Any)
         raise PermissionError("no entry")
 
 
+def test_a_stream_that_broke_stays_broken(tmp_path: Path) -> None:
+    whole = zstandard.compress(" ".join(f"town {n * n}" for n in range(50)).encode())
+    broken = 0
+    for at in range(len(whole)):
+        (tmp_path / "a.zst").write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        with open_file(str(tmp_path / "a.zst")) as file:
+            try:
+                file.read()
+            except OSError:
+                broken += 1
+                with pytest.raises(OSError, match=r"(?i)zstd|truncated"):  # pyarrow would give memory never written
+                    file.read(100)
+    assert broken > 10
+
+
 @pytest.mark.parametrize("end", ["gz", "zst"])
 def test_compressed_files_that_are_cut_off_or_are_none_are_refused(tmp_path: Path, end: str) -> None:
     data = b"".join(b'{"text": "%d"}\n' % (n * 7919 % 10007) for n in range(40_000))

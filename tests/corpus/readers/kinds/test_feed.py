@@ -280,3 +280,22 @@ def test_real_feeds_are_read() -> None:
     leads = list(Feed().read((str(folder / "3news_debug.xml"),), Columns()))
     assert len(leads) == 50
     assert all(isinstance(x, Record) and x.text and x.language == "en-us" for x in leads)
+
+
+def test_nothing_is_read_on_after_damage() -> None:
+    class Broken(io.BytesIO):
+        tries = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            self.tries += 1
+            if self.tries == 2:
+                raise OSError("data corruption")
+            return super().read(size) if self.tries == 1 else rss(item(b"of another file"))
+
+    broken = Broken(rss(item(b"one"), b"<item>"))
+    pieces = read_feed(broken, "f.xml")
+    found = [next(pieces), next(pieces)]
+    with pytest.raises(UserError, match="data corruption"):
+        next(pieces)
+    assert [getattr(piece, "title", "-") for piece in found] == ["one", "-"]
+    assert broken.tries == 2
