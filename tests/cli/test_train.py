@@ -2,6 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
+
+import pytest
 
 from dateline.manifest import read_manifest
 from dateline.train.metrics import MetricsFile
@@ -50,3 +54,63 @@ def test_an_unknown_key_is_named_with_the_nearest(dateline, train_recipe, tmp_pa
     said = dateline("train", train_recipe, "--out", tmp_path / "run", "--train.step", "3")
     assert said.code == 2
     assert "unknown key 'train.step'; did you mean 'steps'?" in said.err
+
+
+# Several processes
+
+
+def speak(*words, cwd):
+    environment = {name: value for name, value in os.environ.items() if name not in ("RANK", "WORLD_SIZE")}
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(
+        command, cwd=cwd, env=environment | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_several_processes_share_a_run_and_one_speaks(train_recipe, tmp_path):
+    out = tmp_path / "run"
+    done = speak("-m", "dateline", "train", train_recipe, "--out", out, "--nproc", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{out / 'model'}: ")
+    assert done.stdout.count("\n") == 1
+    assert read_manifest(out).facts["processes"] == 2
+
+
+def test_torchrun_says_what_is_wrong_once(train_recipe, tmp_path):
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "dateline"]
+    words = ["train", train_recipe, "--out", tmp_path / "run", "--train.batch_rows", "3"]
+    done = speak(*launcher, *words, cwd=tmp_path)
+    assert done.returncode != 0
+    assert done.stderr.count("dateline: train.batch_rows 3 cannot be shared by 2 processes; take a multiple of 2") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_stopped_processes_save_once_and_go_on(train_recipe, tmp_path):
+    out = tmp_path / "run"
+    words = ["-m", "dateline", "train", train_recipe, "--out", out, "--nproc=2", "--train.steps", "2000"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *map(str, words), "--train.log_every", "1"]
+    running = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    metrics = out / "metrics.jsonl"
+    while running.poll() is None and not (metrics.exists() and metrics.stat().st_size):
+        try:
+            running.wait(0.02)
+        except subprocess.TimeoutExpired:
+            continue
+    running.send_signal(signal.SIGTERM)
+    said = running.communicate(timeout=90)[1]
+    assert running.returncode == 130, said
+    assert said.count("of 2000; saved") == 1
+    assert len(list((out / "checkpoints").glob("step-*"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "launched", "message"),
+    [("0", False, "--nproc 0: give the number of processes"), ("2", True, "--nproc: a launcher has started this")],
+)
+def test_numbers_that_make_no_sense(dateline, train_recipe, tmp_path, monkeypatch, number, launched, message):
+    if launched:
+        monkeypatch.setenv("WORLD_SIZE", "2")
+    said = dateline("train", train_recipe, "--out", tmp_path / "run", "--nproc", number)
+    assert said.code == 2
+    assert message in said.err

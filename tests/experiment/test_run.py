@@ -13,6 +13,7 @@ from dateline.errors import Interrupted, UserError
 from dateline.evaluate.table import read_scores
 from dateline.experiment.run import run_experiment, write_summary
 from dateline.manifest import Manifest, read_manifest, write_manifest
+from dateline.train.checkpoint import checkpoints
 from dateline.train.metrics import MetricsFile
 
 STAGES = {"corpus", "encoded", "runs/plain", "runs/conditioned", "evaluation/plain", "evaluation/conditioned"}
@@ -200,10 +201,10 @@ def test_a_signal_in_training_and_the_same_command_again(copy, make, finished, a
     with pytest.raises(Interrupted, match=r"stopped after step 3 of 6; saved .*; the same command continues"):
         run_experiment(make(), copy)
     assert not (copy / "manifest.json").exists()
-    assert [path.name for path in (copy / "runs/conditioned/checkpoints").iterdir()] == ["step-00000003"]
-    saved = (copy / "runs/conditioned/checkpoints/step-00000003/training_state.pt").stat().st_mtime_ns
+    assert [path.name for path in checkpoints(copy / "runs/conditioned")] == ["step-00000003"]
+    saved = (copy / "runs/conditioned/checkpoints/step-00000003/state.json").stat().st_mtime_ns
     run_experiment(make(), copy)
-    assert (copy / "runs/conditioned/checkpoints/step-00000003/training_state.pt").stat().st_mtime_ns == saved
+    assert (copy / "runs/conditioned/checkpoints/step-00000003/state.json").stat().st_mtime_ns == saved
     assert scores(copy) == scores(finished)
 
 

@@ -33,15 +33,19 @@ def reference(hidden, weight, labels):
 
 
 class Largest(TorchDispatchMode):
-    """Remembers the most elements that any operation gave back."""
+    """Remembers the most elements that any operation gave back, and the memory of all results of one shape's size."""
 
-    numel = 0
+    def __init__(self, watched=0):
+        super().__init__()
+        self.numel, self.watched, self.places = 0, watched, set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
         for tensor in result if isinstance(result, tuple | list) else [result]:
             if isinstance(tensor, torch.Tensor):
                 self.numel = max(self.numel, tensor.numel())
+                if tensor.numel() == self.watched:
+                    self.places.add(tensor.untyped_storage().data_ptr())
         return result
 
 
@@ -58,9 +62,27 @@ def test_value_and_gradients_are_torchs_own(shape, ignored):
 
 
 @pytest.mark.usefixtures("small_chunks")
-def test_gradients_are_finite_differences():
+@pytest.mark.parametrize("product_bytes", [1, 3 * 8 * 7, 2**26])
+def test_gradients_are_finite_differences(monkeypatch, product_bytes):
+    monkeypatch.setattr(module, "PRODUCT_BYTES", product_bytes)
     hidden, weight, labels = problem((20,), hidden_size=3, ignored=0.1)
-    assert torch.autograd.gradcheck(lambda h, w: cross_entropy_sum(h, w, labels), (hidden, weight), fast_mode=True)
+    gradients = torch.autograd.grad(cross_entropy_sum(hidden, weight, labels), (hidden, weight))
+    generator = torch.Generator().manual_seed(5)
+    for _ in range(10):
+        steps = [1e-5 * torch.randn(x.shape, dtype=x.dtype, generator=generator) for x in (hidden, weight)]
+        with torch.no_grad():
+            higher = cross_entropy_sum(hidden + steps[0], weight + steps[1], labels)
+            lower = cross_entropy_sum(hidden - steps[0], weight - steps[1], labels)
+        slope = sum((gradient * step).sum() for gradient, step in zip(gradients, steps, strict=True))
+        torch.testing.assert_close(slope, (higher - lower) / 2, rtol=1e-6, atol=1e-12)
+
+
+def test_a_second_backward_pass_is_refused_rather_than_wrong():
+    hidden, weight, labels = problem()
+    loss = cross_entropy_sum(hidden, weight, labels)
+    torch.autograd.grad(2 * loss, weight, retain_graph=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(2 * loss, weight)
 
 
 def test_number_of_chunks_does_not_matter(monkeypatch):
@@ -153,6 +175,17 @@ def test_a_chunk_keeps_to_its_bytes_or_to_the_fewest_rows():
 
 def test_logits_of_a_row_of_the_paper_are_never_whole():
     assert chunk_rows(128_256) <= 2048 // 8
+    assert 4 * 128_256 * chunk_rows(128_256, "cuda") <= module.CUDA_CHUNK_BYTES
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_the_embeddings_gradient_has_no_second_copy(monkeypatch):
+    """The largest results are the gradients themselves; the product that is added to one comes in parts."""
+    monkeypatch.setattr(module, "PRODUCT_BYTES", 8 * 96 * 5)
+    hidden, weight, labels = problem((16,), hidden_size=96, ignored=0.0)
+    with Largest(watched=weight.numel()) as seen:
+        cross_entropy_sum(hidden, weight, labels).backward()
+    assert seen.places == {weight.data_ptr(), weight.grad.data_ptr()}
 
 
 @pytest.mark.usefixtures("small_chunks")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from dateline.conditions import DEFAULT_FIELDS, render
 from dateline.errors import UserError
+from dateline.tokens.loader import Loader
 from dateline.tokens.mix import Mix
 
 
@@ -160,7 +161,7 @@ def test_a_run_in_rows_goes_on_for_as_long_as_it_is_asked(make_loader, reader):
 
 
 def test_a_row_of_padding_tokens_has_no_label_even_where_padding_is_eos(make_plan):
-    from dateline.tokens.loader import IGNORED, Loader
+    from dateline.tokens.loader import IGNORED
 
     loader = Loader(make_plan(), bos=1, eos=1, pad=1, rows_per_batch=1)
     row = next(row for row in map(loader.row, range(loader.plan.num_rows())) if row.num_tokens < len(row.input_ids))
@@ -171,3 +172,66 @@ def test_a_row_of_padding_tokens_has_no_label_even_where_padding_is_eos(make_pla
 def test_documents_without_a_place_get_no_share_of_their_own(make_loader):
     with pytest.raises(UserError, match="training documents have no continent and would form a group of their own"):
         make_loader(mix=Mix())
+
+
+# Several processes
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=20)
+def test_processes_together_read_what_one_reads(make_loader, data):
+    """Global batch k is the same rows in the order of micro-batches and ranks, bit by bit, for 1 to 4 processes."""
+    num_ranks, micro_rows = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3))
+    values = {
+        "seed": data.draw(st.integers(0, 99)),
+        "dropout": 0.3,
+        "window_rows": data.draw(st.integers(1, 6)),
+        **data.draw(st.sampled_from([{"epochs": 1.3}, {"num_rows": 48}])),
+    }
+    one = make_loader(rows_per_batch=1, **values)
+    plan = one.plan
+    ranks = [
+        Loader(plan, bos=one.bos, eos=one.eos, pad=one.pad, rows_per_batch=micro_rows, rank=rank, num_ranks=num_ranks)
+        for rank in range(num_ranks)
+    ]
+    assert len({loader.num_batches() for loader in ranks}) == 1
+    read = 0
+    for parts in zip(*(loader.batches() for loader in ranks), strict=True):
+        for part in parts:
+            assert len(part.input_ids) == max(1, part.num_rows)
+            for row in range(part.num_rows):
+                alone = one.batch(read)
+                for name in ("input_ids", "labels", "position_ids"):
+                    assert np.array_equal(getattr(part, name)[row], getattr(alone, name)[0])
+                read += 1
+            if not part.num_rows:
+                assert (part.labels == -100).all()
+                assert (part.num_tokens, part.num_body_tokens, int(part.group_tokens.sum())) == (0, 0, 0)
+                assert part.segment_lengths.tolist() == [96]
+    assert read == plan.num_rows()
+
+
+def test_groups_share_the_body_tokens_of_a_batch(make_loader, encoded):
+    loader = make_loader(mix=Mix(exclude=("",)), num_rows=12)
+    assert loader.groups == ("Africa", "Asia", "Europe", "Oceania")
+    for batch in loader.batches():
+        assert int(batch.group_tokens.sum()) == batch.num_body_tokens
+    document = {encoded.ids[index]: str(encoded.continents[index]) for index in encoded.select("train")}
+    assert set(document.values()) - {""} == set(loader.groups)
+
+
+def test_a_file_that_vanishes_or_shrinks_is_named(make_loader, encoded, tmp_path, monkeypatch):
+    import shutil
+
+    loader = make_loader()
+    copy = tmp_path / "encoded"
+    shutil.copytree(encoded.folder, copy)
+    monkeypatch.setattr(loader, "_files", {path: path.stat().st_size for path in copy.glob("data-*.arrow")})
+    loader.batch(0)
+    path = copy / "data-00000.arrow"
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(UserError, match=r"data-00000\.arrow: had [\d,]+ bytes when the run began, now [\d,]+; put it"):
+        loader.batch(0)
+    path.unlink()
+    with pytest.raises(UserError, match=r"data-00000\.arrow: gone while it was read \(No such file or directory\)"):
+        loader.batch(1)

@@ -1,6 +1,8 @@
 """A small encoded newswire, and the recipe of the smallest run on it."""
 
 import json
+import multiprocessing
+import socket
 
 import pytest
 import torch
@@ -58,7 +60,7 @@ def make_recipe(encoded):
             "schedule": {"warmup_steps": 2, **(schedule or {})},
             "train": {
                 "batch_rows": 4, "precision": "float32", "device": "cpu", "log_every": 1, "validate_every": 4,
-                "validation_documents": 8, "checkpoint_every": 0, **length, **train,
+                "validation_documents": 8, "checkpoint_every": 0, "hang_minutes": 0.5, **length, **train,
             },
         }  # fmt: skip
         return validate_recipe(TrainRecipe, data)
@@ -72,7 +74,7 @@ def losses():
 
     def read(run):
         records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        speed = ("tokens_per_second", "flops_per_second")
+        speed = ("tokens_per_second", "flops_per_second", "mfu")
         return [{key: value for key, value in record.items() if key not in speed} for record in records]
 
     return read
@@ -84,3 +86,69 @@ def _restore_generator():
     state = torch.get_rng_state()
     yield
     torch.set_rng_state(state)
+
+
+PROGRAM = """
+import os, sys
+sys.stdout = sys.stderr = open({said!r}, "w", buffering=1)
+os.environ.update({environment!r})
+import torch
+torch.set_num_threads(1)
+from pathlib import Path
+from dateline.train.loop import train_model
+from dateline.train.recipe import TrainRecipe
+recipe = TrainRecipe.model_validate_json({recipe!r})
+out, resume = Path({out!r}), {resume!r}
+{before}
+train_model(recipe, out, resume=resume)
+"""
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a run in one process or several, forked from one that has imported everything already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["dateline.train.loop"])
+    started = []
+
+    def begin(recipe, out, size=1, *, resume=False, before=""):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        processes = []
+        for rank in range(size):
+            environment = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+            if size > 1:
+                environment |= {
+                    "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1",
+                    "MASTER_PORT": str(port),
+                }  # fmt: skip
+            program = PROGRAM.format(
+                said=str(tmp_path / f"said{rank}.txt"), environment=environment, recipe=recipe.model_dump_json(),
+                out=str(out), resume=resume, before=before,
+            )  # fmt: skip
+            process = context.Process(target=exec, args=(program, {}))
+            process.start()
+            processes.append(process)
+        started.extend(processes)
+        return processes
+
+    yield begin
+    for process in started:
+        if process.is_alive():
+            process.kill()
+        process.join()
+
+
+@pytest.fixture
+def train_on(start, tmp_path):
+    """Runs to the end, and fails with what the processes have said where one of them fails."""
+
+    def run(recipe, out, size=1, **rest):
+        for process in start(recipe, out, size, **rest):
+            process.join(120)
+            said = [(tmp_path / f"said{rank}.txt") for rank in range(size)]
+            assert process.exitcode == 0, "\n".join(path.read_text()[-2000:] for path in said if path.exists())
+        return out
+
+    return run

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from dateline.errors import Interrupted, TrainingDiverged, UserError
 from dateline.manifest import read_manifest
-from dateline.train import loop
-from dateline.train.checkpoint import checkpoints
+from dateline.train import checkpoint, loop
+from dateline.train import step as step_module
+from dateline.train.callbacks import Callback
+from dateline.train.checkpoint import checkpoints, export_model
 from dateline.train.loop import build_loader, train_identity, train_model, train_plan
 from dateline.train.metrics import MetricsFile
+from dateline.train.parallel import Elsewhere, Parallel
+from dateline.train.survival.guard import Guard
 
 STEPS = 8
 FIELDS = ("num_body_tokens", "num_tokens")
@@ -87,7 +92,7 @@ def test_loss_falls(whole, losses):
 
 
 def test_what_a_finished_run_leaves(whole, make_recipe, corpus):
-    assert {path.name for path in whole.iterdir()} == {"manifest.json", "metrics.jsonl", "model"}
+    assert {path.name for path in whole.iterdir()} == {"manifest.json", "metrics.jsonl", "model", "run.json"}
     manifest = read_manifest(whole)
     data, parents = train_plan(make_recipe(), corpus)
     assert (manifest.stage, manifest.recipe, manifest.parents) == ("train", data, parents)
@@ -117,7 +122,9 @@ def test_the_diary_counts_what_the_loader_gives(whole, losses, make_recipe, corp
         tokens, body_tokens = tokens + batch.num_tokens, body_tokens + batch.num_body_tokens
         assert (record["step"], record["tokens"], record["body_tokens"]) == (step, tokens, body_tokens)
         assert record["fill"] == batch.num_tokens / batch.input_ids.size
-    assert read_manifest(whole).counts == {"steps": STEPS, "tokens": tokens, "body_tokens": body_tokens}
+    assert read_manifest(whole).counts == {
+        "steps": STEPS, "tokens": tokens, "body_tokens": body_tokens, "skipped": 0,
+    }  # fmt: skip
 
 
 def test_learning_rate_follows_the_schedule(whole, losses):
@@ -130,7 +137,9 @@ def test_validation_is_by_condition_and_continent_when_told(whole, losses):
     records = [record for record in losses(whole) if record["kind"] == "validation"]
     assert sorted({record["step"] for record in records}) == [4, 8]
     groups = {(record["condition"], record["group"]) for record in records}
-    assert {("gold", "all"), ("none", "all"), ("gold", "Africa"), ("none", "Europe")} <= groups
+    continents = {group for _, group in groups} - {"all"}
+    assert len(continents) > 1
+    assert groups == {(condition, group) for condition in ("gold", "none") for group in {"all", *continents}}
 
 
 def test_logging_sparsely_still_logs_the_first_and_last_step(tmp_path, make_recipe, losses, whole):
@@ -217,7 +226,7 @@ def test_a_signal_saves_and_stops_and_resuming_ends_the_same(tmp_path, make_reci
     message = rf"{number.name}: stopped after step 3 of 8; saved .*step-00000003; continue with --resume"
     with pytest.raises(Interrupted, match=message):
         train_model(make_recipe(), out)
-    assert {path.name for path in out.iterdir()} == {"checkpoints", "metrics.jsonl"}
+    assert {path.name for path in out.iterdir()} == {"checkpoints", "metrics.jsonl", "run.json"}
     assert steps_saved(out) == [3]
     train_model(make_recipe(), out, resume=True)
     assert same_weights(out, whole)
@@ -262,18 +271,19 @@ def test_killed_before_any_checkpoint_starts_again(tmp_path, make_recipe, whole,
 
 
 def test_killed_while_writing_a_checkpoint(tmp_path, make_recipe, whole, losses, monkeypatch):
-    out, save, calls = tmp_path / "run", torch.save, []
+    out, seal, calls = tmp_path / "run", checkpoint.seal, []
 
-    def dies_the_second_time(*args, **rest):
+    def dies_the_second_time(*args):
         calls.append(1)
         if len(calls) == 2:
             raise Killed
-        return save(*args, **rest)
+        return seal(*args)
 
-    monkeypatch.setattr(torch, "save", dies_the_second_time)
-    with pytest.raises(Killed):
+    monkeypatch.setattr(checkpoint, "seal", dies_the_second_time)
+    with pytest.raises((Killed, Elsewhere)):
         train_model(make_recipe(checkpoint_every=2), out)
     assert steps_saved(out) == [2]
+    assert (out / "checkpoints" / "latest").read_text() == "step-00000002\n"
     train_model(make_recipe(checkpoint_every=2), out, resume=True)
     assert same_weights(out, whole)
     assert losses(out) == losses(whole)
@@ -365,13 +375,13 @@ def test_a_process_that_is_told_to_stop(tmp_path, make_recipe, whole, losses):
 
 def poison(monkeypatch, step):
     """Makes the loss of one step infinite."""
-    honest, calls = loop.cross_entropy_sum, []
+    honest, calls = step_module.cross_entropy_sum, []
 
     def poisoned(*args):
         calls.append(1)
         return honest(*args) * (float("inf") if len(calls) == step else 1.0)
 
-    monkeypatch.setattr(loop, "cross_entropy_sum", poisoned)
+    monkeypatch.setattr(step_module, "cross_entropy_sum", poisoned)
 
 
 def test_an_infinite_loss_stops_the_run_and_keeps_the_weights_before_it(tmp_path, make_recipe, monkeypatch, at_step):
@@ -386,10 +396,11 @@ def test_an_infinite_loss_stops_the_run_and_keeps_the_weights_before_it(tmp_path
     assert not (out / "manifest.json").exists()
     (saved,) = checkpoints(out)
     assert str(saved) in str(caught.value)
-    (reference,) = checkpoints(tmp_path / "reference")
-    kept, wanted = (load_file(folder / "model.safetensors") for folder in (saved, reference))
+    assert f"'dateline export {out} --out DIR' makes a folder for init_from" in str(caught.value)
+    folders = [export_model(run, tmp_path / f"{run.name}-model") for run in (out, tmp_path / "reference")]
+    kept, wanted = (load_file(folder / "model.safetensors") for folder in folders)
     assert all(torch.equal(kept[name], wanted[name]) for name in wanted)
-    assert AutoModelForCausalLM.from_pretrained(saved, local_files_only=True).config.hidden_size == 128
+    assert AutoModelForCausalLM.from_pretrained(folders[0], local_files_only=True).config.hidden_size == 128
 
 
 def test_diverging_removes_no_checkpoint(tmp_path, make_recipe, monkeypatch):
@@ -413,7 +424,6 @@ def test_an_absurd_learning_rate_diverges(tmp_path, make_recipe):
         train_model(recipe, tmp_path / "run")
     (saved,) = checkpoints(tmp_path / "run")
     assert str(saved) in str(caught.value)
-    AutoModelForCausalLM.from_pretrained(saved, local_files_only=True)
 
 
 # Folders and recipes that do not fit
@@ -491,7 +501,8 @@ def test_rows_longer_than_the_model_are_refused(tmp_path, make_recipe):
 
 
 def test_dropout_on_cuda_is_refused_before_the_first_step(tmp_path, make_recipe, monkeypatch):
-    monkeypatch.setattr(loop, "choose_device", lambda name: torch.device("cuda"))
+    monkeypatch.setattr(loop, "choose_device", lambda *_: torch.device("cuda"))
+    monkeypatch.setattr(loop, "choose_precision", lambda *_: torch.bfloat16)
     with pytest.raises(UserError, match=r"model\.dropout: the CUDA attention kernel has no dropout"):
         train_model(make_recipe(model={"dropout": 0.1}), tmp_path / "run")
 
@@ -525,3 +536,164 @@ def test_a_plain_model_says_so(tmp_path, make_recipe, losses):
     train_model(make_recipe(conditions={"fields": []}), tmp_path / "run")
     assert {record["condition"] for record in losses(tmp_path / "run") if record["kind"] == "validation"} == {"none"}
     assert json.loads((tmp_path / "run" / "model" / "dateline.json").read_text())["fields"] == []
+
+
+# Killed for real
+
+
+def steps_of(run):
+    path = run / "metrics.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return sum('"kind": "train"' in line for line in lines)
+
+
+def kill_at(processes, run, step):
+    """Kills all processes as soon as the diary knows of a step."""
+    while steps_of(run) < step and all(process.is_alive() for process in processes):
+        processes[0].join(0.005)
+    for process in processes:
+        process.kill()
+        process.join()
+    assert {process.exitcode for process in processes} == {-9}
+
+
+def test_killed_three_times_a_run_ends_the_same(tmp_path, make_recipe, start, train_on, losses):
+    recipe = make_recipe(
+        checkpoint_every=3, validate_every=5, steps=16, log_every=1, model={"dropout": 0.1}, conditions={"dropout": 0.2}
+    )
+    train_on(recipe, tmp_path / "whole")
+    for step in (5, 9, 14):
+        kill_at(start(recipe, tmp_path / "run", resume=True), tmp_path / "run", step)
+    train_on(recipe, tmp_path / "run", resume=True)
+    assert same_weights(tmp_path / "run", tmp_path / "whole")
+    assert losses(tmp_path / "run") == losses(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
+def test_two_processes_killed_end_the_same(tmp_path, make_recipe, start, train_on, losses, strategy):
+    recipe = make_recipe(checkpoint_every=2, model={"dropout": 0.1})
+    recipe = recipe.model_copy(update={"parallel": Parallel(strategy=strategy)})
+    train_on(recipe, tmp_path / "whole", 2)
+    kill_at(start(recipe, tmp_path / "run", 2), tmp_path / "run", 5)
+    train_on(recipe, tmp_path / "run", 2, resume=True)
+    assert same_weights(tmp_path / "run", tmp_path / "whole")
+    assert losses(tmp_path / "run") == losses(tmp_path / "whole")
+
+
+# Trouble on the way
+
+
+def test_a_hanging_process_is_named_and_ends_the_run(tmp_path, make_recipe, start):
+    hang = """
+import threading
+from dateline.tokens.loader import Loader
+batches = Loader.batches
+def stuck(self, first=0):
+    for number, batch in enumerate(batches(self, first)):
+        if number == 2 and os.environ["RANK"] == "1":
+            threading.Event().wait()
+        yield batch
+Loader.batches = stuck
+"""
+    processes = start(make_recipe(hang_minutes=0.03), tmp_path / "run", 2, before=hang)
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 1
+    said = "".join((tmp_path / f"said{rank}.txt").read_text() for rank in range(2))
+    assert "rank 1 is at step 2 (data)" in said
+    assert "in stuck" in said
+
+
+def test_a_data_file_that_vanishes_ends_the_run_with_its_name(tmp_path, make_recipe, encoded, at_step):
+    copy = tmp_path / "encoded"
+    shutil.copytree(encoded, copy)
+    recipe = make_recipe(checkpoint_every=2, steps=20).model_copy(update={"data": str(copy)})
+    at_step({5: lambda: (copy / "data-00000.arrow").unlink()})
+    with pytest.raises(UserError, match=r"data-00000\.arrow: gone while it was read .*; put it back and resume"):
+        train_model(recipe, tmp_path / "run")
+    assert steps_saved(tmp_path / "run")
+    shutil.copytree(encoded, copy, dirs_exist_ok=True)
+    train_model(recipe, tmp_path / "run", resume=True)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, make_recipe, whole, at_step, capsys):
+    out = tmp_path / "run"
+    at_step({7: kill})
+    with pytest.raises(Killed):
+        train_model(make_recipe(checkpoint_every=2), out)
+    newest = checkpoints(out)[-1]
+    data = bytearray((newest / "__0_0.distcp").read_bytes())
+    data[len(data) // 2] ^= 1
+    (newest / "__0_0.distcp").write_bytes(data)
+    train_model(make_recipe(checkpoint_every=2), out, resume=True)
+    said = capsys.readouterr().err
+    assert f"{newest}: damaged (__0_0.distcp is not what was written (checksum)); set aside as damaged-" in said
+    assert f"{out}/checkpoints/step-00000004: is used in its place" in said
+    assert same_weights(out, whole)
+
+
+def test_bad_steps_are_skipped_and_written_down(tmp_path, make_recipe, monkeypatch, losses):
+    poison(monkeypatch, 3)
+    recipe = make_recipe().model_copy(update={"guard": Guard(on_nonfinite="skip")})
+    manifest = train_model(recipe, tmp_path / "run")
+    assert manifest.counts["skipped"] == 1
+    records = losses(tmp_path / "run")
+    (skipped,) = [record for record in records if record["kind"] == "skipped"]
+    assert (skipped["step"], skipped["loss"], skipped["skipped"]) == (3, None, 1)
+    assert skipped["reason"].startswith("loss inf and gradient norm")
+    assert [record["step"] for record in records if record["kind"] == "train"] == [1, 2, 4, 5, 6, 7, 8]
+
+
+def test_a_run_that_skips_too_much_ends(tmp_path, make_recipe, monkeypatch):
+    recipe = make_recipe(optimizer={"learning_rate": 1e30, "weight_decay": 0.0}, schedule={"warmup_steps": 0})
+    recipe = recipe.model_copy(update={"guard": Guard(on_nonfinite="skip", max_skips=2)})
+    with pytest.raises(TrainingDiverged, match=r"after 2 skipped steps in a row at step"):
+        train_model(recipe, tmp_path / "run")
+
+
+def test_callbacks_see_every_record_and_change_nothing(tmp_path, make_recipe, whole, losses):
+    seen = []
+
+    class Nosy(Callback):
+        def start(self, run):
+            seen.append(("start", run.num_steps))
+
+        def record(self, kind, step, values):
+            torch.rand(3)
+            seen.append((kind, step))
+
+        def checkpoint(self, step, folder):
+            assert (folder / "manifest.json").is_file()
+            seen.append(("checkpoint", step))
+
+        def finish(self, outcome):
+            seen.append(("finish", outcome))
+
+    train_model(make_recipe(checkpoint_every=3), tmp_path / "run", callbacks=[Nosy()])
+    assert same_weights(tmp_path / "run", whole)
+    records = [(record["kind"], record["step"]) for record in losses(whole)]
+    assert [entry for entry in seen if entry[0] not in ("start", "checkpoint", "finish")] == records
+    assert [entry for entry in seen if entry[0] == "checkpoint"] == [("checkpoint", 3), ("checkpoint", 6)]
+    assert (seen[0], seen[-1]) == (("start", STEPS), ("finish", "finished"))
+
+
+def test_a_warm_up_that_never_ends_is_told(tmp_path, make_recipe, capsys):
+    train_model(make_recipe(steps=1, validate_every=0, schedule={"warmup_steps": 500}), tmp_path / "run")
+    assert "schedule.warmup_steps 500 is longer than the run of 1 steps" in capsys.readouterr().err
+
+
+def test_mfu_is_told_where_a_peak_is_known(tmp_path, make_recipe):
+    train_model(make_recipe(steps=1, validate_every=0, peak_flops=1e12), tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
+    assert record["mfu"] == pytest.approx(record["flops_per_second"] / 1e12)
+
+
+def test_a_run_starts_from_the_weights_of_another(tmp_path, make_recipe, whole, corpus):
+    recipe = make_recipe(steps=1, validate_every=0).model_copy(update={"init_from": str(whole)})
+    manifest = train_model(recipe, tmp_path / "run")
+    known = json.loads((whole / "model" / "dateline.json").read_text())["fingerprint"]
+    assert manifest.parents == {"encoded": corpus.manifest.fingerprint, "init_from": known}
+    one, two = weights(whole), weights(tmp_path / "run")
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 2e-3
+    record = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
+    assert record["loss"] < 6.0

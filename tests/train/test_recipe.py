@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel
 
-from dateline.config import fingerprint, load_recipe, validate_recipe
+from dateline.config import load_recipe, validate_recipe
 from dateline.errors import UserError
 from dateline.train.recipe import Training, TrainRecipe
 
@@ -14,18 +14,34 @@ def test_the_shortest_recipe():
     assert recipe.conditions.fields == ("domain", "country", "continent")
     assert recipe.mix.weights == "equal"
     training = recipe.train
-    assert (training.batch_rows, training.micro_rows, training.precision, training.device) == (32, 32, "auto", "auto")
+    assert (training.batch_rows, training.micro_rows, training.precision, training.device) == (32, 0, "auto", "auto")
     assert (training.log_every, training.validate_every, training.checkpoint_every) == (10, 100, 500)
 
 
-def test_micro_rows_default_to_the_batch():
-    assert Training(steps=1, batch_rows=12).micro_rows == 12
-    assert Training(steps=1, batch_rows=12, micro_rows=0).micro_rows == 12
-    assert Training(steps=1, batch_rows=12, micro_rows=3).micro_rows == 3
+def test_identity_is_what_is_learned_not_how_it_is_computed_or_watched():
+    data = {"data": "corpus", "train": {"steps": 1, "batch_rows": 12}}
+    identity = validate_recipe(TrainRecipe, data).identity()
+    elsewhere = {
+        "micro_rows": 3, "device": "cpu", "compile": "off", "log_every": 1, "validate_every": 7, "keep_checkpoints": 9,
+        "checkpoint_every": 3, "hang_minutes": 1, "peak_flops": 1e12, "track": ["tensorboard"],
+        "validation_documents": 5,
+    }  # fmt: skip
+    other = {"data": "moved", "train": data["train"] | elsewhere, "parallel": {"strategy": "fsdp2"}}
+    recipe = validate_recipe(TrainRecipe, other)
+    assert recipe.identity() == identity
+    assert recipe.execution() == {
+        "data": "moved", "init_from": None, "parallel": {"strategy": "fsdp2", "activation_checkpointing": "off"},
+        "train": elsewhere | {"track": ["tensorboard"]},
+    }  # fmt: skip
+    for change in ({"seed": 1}, {"guard": {"spike_factor": 3}}, {"train": {"steps": 1, "batch_rows": 4}}):
+        assert validate_recipe(TrainRecipe, data | change).identity() != identity
 
 
-def test_saying_the_default_changes_no_fingerprint():
-    assert fingerprint(Training(steps=1, batch_rows=12)) == fingerprint(Training(steps=1, batch_rows=12, micro_rows=12))
+def test_a_model_section_that_nobody_wrote_says_nothing_of_weights_from_elsewhere():
+    data = {"data": "corpus", "init_from": "base", "train": {"steps": 1}, "packing": {"sequence_length": 8192}}
+    assert "model" not in validate_recipe(TrainRecipe, data).identity()
+    with pytest.raises(UserError, match=r"sequence_length 8192 is longer than model\.max_positions 4096"):
+        validate_recipe(TrainRecipe, data | {"model": {"size": "nano"}})
 
 
 def test_a_recipe_survives_being_written_down():

@@ -30,12 +30,15 @@ VERBS = {
     "corpus": "files into a placed, clean, de-duplicated, split and audited corpus; corpus inspect DIR",
     "encode": "a corpus into tokens",
     "train": "one model from an encoded corpus",
+    "watch": "follow a run or an experiment from another terminal",
+    "export": "a run's checkpoint as a Hugging Face folder",
+    "launch": "train on a Slurm cluster, again after every pre-emption",
     "eval": "perplexity by condition and place, on the same tokens: eval perplexity MODEL",
     "experiment": "several runs in one recipe, from corpus to report",
     "validate": "what a recipe would run, without running it",
     "report": "the report again, from the score table",
 }
-MODULES = {"eval": "evaluate"}
+MODULES = {"eval": "evaluate", **{name: f"training.{name}" for name in ("watch", "export", "launch")}}
 """Verbs whose module has another name."""
 
 

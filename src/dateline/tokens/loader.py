@@ -2,6 +2,9 @@
 
 Enters: a plan. Leaves: batches; batch k is a pure function of (recipe, seed, k).
 Deliberately not done: no iterator state to save; a resumed run asks for batch k.
+
+Where several processes share a run, batch k of all of them together is the same rows whatever their number: each takes
+its own part, so that nothing has to be sent around.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dateline.errors import UserError
 from dateline.records import Row
 from dateline.tokens.plan import Plan
 
@@ -35,26 +39,44 @@ class Batch(NamedTuple):
     """Tokens that are not padding."""
     num_body_tokens: int
     """Body tokens, the unit in which runs are compared."""
+    num_rows: int
+    """Rows of the run; 0 in a batch of padding, which a process gets when the run's last rows go to others."""
+    group_tokens: npt.NDArray[np.int64]
+    """Body tokens of each group of the mix, in the order of `Loader.groups`, shape [groups]."""
 
 
 class Loader:
-    """Gives the batches of a run."""
+    """Gives the batches of a run, or one process's part of them."""
 
-    def __init__(self, plan: Plan, *, bos: int, eos: int, pad: int, rows_per_batch: int) -> None:
-        """Args: the plan; token ids of BOS, EOS and padding; rows in a batch."""
+    def __init__(
+        self, plan: Plan, *, bos: int, eos: int, pad: int, rows_per_batch: int, rank: int = 0, num_ranks: int = 1
+    ) -> None:
+        """Args: the plan; ids of BOS, EOS and padding; rows in this process's batch; which of how many it is."""
         self.plan = plan
         self.bos, self.eos, self.pad = bos, eos, pad
         self.rows_per_batch = rows_per_batch
+        self.rank, self.num_ranks = rank, num_ranks
+        self.groups = tuple(plan.stream.groups)
+        self._group = np.zeros(plan.corpus.num_documents, dtype=np.int16)
+        for number, members in enumerate(plan.stream.groups.values()):
+            self._group[members] = number
+        self._files = {path: path.stat().st_size for path in sorted(plan.corpus.folder.glob("data-*.arrow"))}
 
     def num_batches(self) -> int:
-        """Returns the batches of the run; the last may have fewer rows."""
-        return -(-self.plan.num_rows() // self.rows_per_batch)
+        """Returns the batches of the run, the same for every process; the last may have fewer rows."""
+        return -(-self.plan.num_rows() // (self.rows_per_batch * self.num_ranks))
 
     def batch(self, number: int) -> Batch:
-        """Returns batch `number` of the run."""
-        first = number * self.rows_per_batch
+        """Returns batch `number` of the run.
+
+        Raises:
+            UserError: where a file of the corpus has gone or changed its length since the run began.
+        """
+        self._check_files()
+        first = (number * self.num_ranks + self.rank) * self.rows_per_batch
         last = min(first + self.rows_per_batch, self.plan.num_rows())
-        rows = [self.row(index) for index in range(first, last)]
+        group_tokens = np.zeros(len(self.groups), dtype=np.int64)
+        rows = [self._row(index, group_tokens) for index in range(first, last)] or [self._padding()]
         lengths = np.array([length for row in rows for length in row.segment_lengths], dtype=np.int32)
         return Batch(
             input_ids=np.stack([row.input_ids for row in rows]),
@@ -63,6 +85,8 @@ class Loader:
             segment_lengths=lengths,
             num_tokens=sum(row.num_tokens for row in rows),
             num_body_tokens=sum(row.num_body_tokens for row in rows),
+            num_rows=max(0, last - first),
+            group_tokens=group_tokens,
         )
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
@@ -78,6 +102,26 @@ class Loader:
 
     def row(self, number: int) -> Row:
         """Returns one row of the run."""
+        return self._row(number, np.zeros(len(self.groups), dtype=np.int64))
+
+    def _check_files(self) -> None:
+        """Looks before it reads: what is cut off a memory-mapped file ends the process without a word."""
+        for path, size in self._files.items():
+            try:
+                found = path.stat().st_size
+            except OSError as error:
+                raise UserError(f"{path}: gone while it was read ({error.strerror}); put it back and resume") from None
+            if found != size:
+                raise UserError(f"{path}: had {size:,} bytes when the run began, now {found:,}; put it back and resume")
+
+    def _padding(self) -> Row:
+        """Returns a row on which no loss is taken: every process makes as many passes as the others."""
+        length = self.plan.packing.sequence_length
+        ids, labels = np.full(length, self.pad, dtype=np.int64), np.full(length, IGNORED, dtype=np.int64)
+        return Row(ids, labels, np.arange(length, dtype=np.int64), (length,), 0, 0)
+
+    def _row(self, number: int, group_tokens: npt.NDArray[np.int64]) -> Row:
+        """Returns one row, and adds its body tokens to those of their groups."""
         length = self.plan.packing.sequence_length
         window_number, index = self.plan.locate(number)
         rows, documents, prefixes = self.plan.window(window_number)
@@ -103,6 +147,7 @@ class Loader:
             lengths.append(size)
             at += size
             num_body_tokens += len(body)
+            group_tokens[self._group[documents[position]]] += len(body)
         num_tokens = at
         if at < length:
             position_ids[at:] = np.arange(length - at)

@@ -1,278 +1,280 @@
 """The training loop: rows in, steps taken, a model folder out.
 
 Enters: a recipe and an encoded corpus. Leaves: `model/`, `checkpoints/`, `metrics.jsonl` and, last, `manifest.json`.
-Deliberately not done: one process (see parallel.py), no state outside model and optimizer; everything else is a
-function of the step.
+Deliberately not done: no state outside model, optimizer and guard; everything else is a function of the step. What a
+step is stands in step.py, what several processes share in parallel.py, what is saved in checkpoint.py.
 """
 
 from __future__ import annotations
 
-import shutil
 import signal
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import torch
 
-from dateline.config import fingerprint
 from dateline.errors import Interrupted, TrainingDiverged, UserError
-from dateline.manifest import Manifest, check_free, explain_change, new_folder, read_manifest, write_manifest
-from dateline.model.attention import locate_documents
-from dateline.model.build import build_model, llama_config
-from dateline.model.loss import cross_entropy_sum
-from dateline.model.sizes import flops_per_token, num_parameters
+from dateline.manifest import Manifest, check_free, new_folder, write_manifest
 from dateline.progress import progress
-from dateline.tokens.loader import Batch, Loader
-from dateline.tokens.plan import Plan
+from dateline.tokens.loader import Batch
 from dateline.tokens.store import EncodedCorpus
-from dateline.tokens.tokenizer import bos_id, load_tokenizer
-from dateline.train.checkpoint import checkpoints, load_checkpoint, save_checkpoint, save_model
-from dateline.train.metrics import MetricsFile
-from dateline.train.optim import build_optimizer
-from dateline.train.parallel import autocast, choose_device, choose_precision
-from dateline.train.recipe import TrainRecipe
+from dateline.tokens.tokenizer import load_tokenizer
+from dateline.train.callbacks import Callback, Callbacks, Outcome, RunInfo
+from dateline.train.checkpoint import Saver, load_checkpoint, newest_intact, save_model, whole_state
+from dateline.train.folders.export import describe
+from dateline.train.folders.run import finished_run, open_folder
+from dateline.train.measures.diary import Diary
+from dateline.train.measures.totals import Totals, add_up
+from dateline.train.parallel import Elsewhere, World, choose_device, choose_precision, processes
+from dateline.train.recipe import TrainRecipe, accumulation, build_loader, train_identity, train_plan
 from dateline.train.schedule import factor
-from dateline.train.signals import collect_signals
-from dateline.train.validation import Validation
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
-
-def train_plan(recipe: TrainRecipe, corpus: EncodedCorpus) -> tuple[dict[str, Any], dict[str, str]]:
-    """Returns the recipe and parents that decide whether a run is up to date; the corpus's path is not among them."""
-    return recipe.model_dump(mode="json", exclude={"data"}), {"encoded": corpus.manifest.fingerprint}
+from dateline.train.step import Engine
+from dateline.train.survival.guard import Sentinel
+from dateline.train.survival.signals import collect_signals
+from dateline.train.survival.watchdog import Watchdog
+from dateline.train.trackers import build_callbacks
 
 
-def train_identity(data: Mapping[str, Any], parents: Mapping[str, str]) -> str:
-    """Returns the fingerprint that a run's checkpoints carry, from what `train_plan` gives."""
-    return fingerprint({"recipe": data, "parents": parents})
-
-
-def build_loader(recipe: TrainRecipe, corpus: EncodedCorpus, tokenizer: PreTrainedTokenizerFast) -> Loader:
-    """Returns the run's micro-batches; `num_batches` divided by the accumulation is its number of steps."""
-    training = recipe.train
-    plan = Plan(
-        corpus,
-        tokenizer,
-        conditions=recipe.conditions,
-        mix=recipe.mix,
-        packing=recipe.packing,
-        seed=recipe.seed,
-        epochs=training.epochs,
-        num_rows=None if training.steps is None else training.steps * training.batch_rows,
-    )
-    eos = int(tokenizer.eos_token_id)
-    pad = int(tokenizer.pad_token_id) if tokenizer.pad_token_id is not None else eos
-    return Loader(plan, bos=bos_id(tokenizer), eos=eos, pad=pad, rows_per_batch=training.micro_rows)
-
-
-def train_model(recipe: TrainRecipe, out: Path, *, resume: bool = False, overwrite: bool = False) -> Manifest:
-    """Trains one model.
+def train_model(
+    recipe: TrainRecipe, out: Path, *, resume: bool = False, overwrite: bool = False, callbacks: Sequence[Callback] = ()
+) -> Manifest:
+    """Trains one model, in this process or, under a launcher such as torchrun, together with others.
 
     Args:
         recipe: what to train, on which encoded corpus.
-        out: the run's folder.
+        out: the run's folder, which all processes see.
         resume: continue from the newest checkpoint in `out`, or start where there is none.
         overwrite: begin anew even if `out` holds a run.
+        callbacks: told of what happens, besides those that the recipe names; on the first process only.
 
     Raises:
         UserError: where recipe, corpus and folder do not fit each other.
         TrainingDiverged: where loss or gradient is not finite; the weights before that step are saved.
         Interrupted: after SIGINT or SIGTERM, once a checkpoint is written.
+        Elsewhere: where another process has failed.
     """
-    corpus = EncodedCorpus.open(recipe.data)
-    data, parents = train_plan(recipe, corpus)
-    identity = train_identity(data, parents)
-    finished = read_manifest(out)
-    if resume and finished is not None:
-        if change := explain_change(out, data, parents):
-            raise UserError(f"{out}: is the finished run of another recipe ({change}); choose another --out")
-        return finished
-    check_free(out, overwrite=overwrite or resume, stage="train")
-    run = _Run(recipe, corpus, out, identity)
-    if not resume:  # only now: a recipe that cannot run must not cost the run that is there
-        _clear(out)
-    run.start(resume=resume)
-    with collect_signals() as received:
-        run.steps(received)
-    return run.finish(data, parents)
+    with processes(recipe.parallel, recipe.train.device, max(30.0, 2 * recipe.train.hang_minutes)) as world:
+        corpus = world.together(lambda: EncodedCorpus.open(recipe.data))
+        plan = world.first(lambda: train_plan(recipe, corpus))
+        if resume and (finished := world.first(lambda: finished_run(out, *plan))) is not None:
+            return finished
+        world.first(lambda: check_free(out, overwrite=overwrite or resume, stage="train"))
+        run = world.together(lambda: _Run(recipe, corpus, out, world, plan, callbacks))
+        world.first(lambda: open_folder(out, anew=not resume))  # now: a recipe that cannot run costs no run
+        outcome: Outcome = "failed"
+        try:
+            run.start(resume=resume)
+            with (
+                Watchdog(out, world.rank, world.size, recipe.train.hang_minutes) as run.watchdog,
+                collect_signals(patient=world.size > 1) as received,
+            ):
+                run.steps(received)
+                manifest = run.finish()
+            outcome = "finished"
+        except Interrupted:
+            outcome = "interrupted"
+            raise
+        finally:
+            run.close(outcome)
+        return manifest
 
 
 class _Run:
-    """One run's moving parts; exists for the duration of `train_model`."""
+    """One run's moving parts in one process; exists for the duration of `train_model`."""
 
-    def __init__(self, recipe: TrainRecipe, corpus: EncodedCorpus, out: Path, identity: str) -> None:
-        self.recipe, self.corpus, self.out = recipe, corpus, out
-        self.device = choose_device(recipe.train.device)
-        self.dtype = choose_precision(recipe.train.precision, self.device)
-        if recipe.model.dropout and self.device.type == "cuda":
+    watchdog: Watchdog
+
+    def __init__(
+        self, recipe: TrainRecipe, corpus: EncodedCorpus, out: Path, world: World,
+        plan: tuple[dict[str, Any], dict[str, str]], callbacks: Sequence[Callback],
+    ) -> None:  # fmt: skip
+        self.recipe, self.out, self.world, self.plan = recipe, out, world, plan
+        self.identity = train_identity(*plan)
+        device = choose_device(recipe.train.device, world.local_rank if world.joined else None)
+        dtype = choose_precision(recipe.train.precision, device)
+        self.precision = str(dtype).removeprefix("torch.")
+        if recipe.model.dropout and device.type == "cuda":
             raise UserError("model.dropout: the CUDA attention kernel has no dropout; set it to 0 or train on the CPU")
         self.tokenizer = load_tokenizer(corpus.tokenizer_folder)
-        self.loader = build_loader(recipe, corpus, self.tokenizer)
-        self.accumulate = recipe.train.batch_rows // recipe.train.micro_rows
+        self.loader = build_loader(recipe, corpus, self.tokenizer, world)
+        self.accumulate = accumulation(recipe, world)
         self.num_steps = -(-self.loader.num_batches() // self.accumulate)
-        config = llama_config(
-            recipe.model, len(self.tokenizer), bos=self.loader.bos, eos=self.loader.eos, pad=self.loader.pad
-        )
-        self.model = build_model(config, recipe.seed, self.device)
-        self.optimizer = build_optimizer(recipe.optimizer, self.model)
-        compiled = recipe.train.compile == "on" or (recipe.train.compile == "auto" and self.device.type == "cuda")
-        self.decoder: Any = torch.compile(self.model.model) if compiled else self.model.model
-        self.validation = Validation(
-            corpus,
-            self.tokenizer,
-            recipe.conditions,
-            bos=self.loader.bos,
-            sequence_length=recipe.packing.sequence_length,
-            num_documents=recipe.train.validation_documents,
-        )
-        self.identity = identity
-        self.facts: dict[str, Any] = {
-            "fields": list(recipe.conditions.fields),
-            "fingerprint": identity,
-            "seed": recipe.seed,
-        }
+        if recipe.schedule.warmup_steps > self.num_steps and world.rank == 0:
+            print(
+                f"schedule.warmup_steps {recipe.schedule.warmup_steps:,} is longer than the run of {self.num_steps:,} "
+                "steps: the learning rate never reaches its peak",
+                file=sys.stderr,
+            )
+        self.engine = Engine(recipe, self.tokenizer, self.loader, world, device, dtype)
+        self.facts = {"fields": list(recipe.conditions.fields), "fingerprint": self.identity, "seed": recipe.seed}
+        self.saver = Saver(out, world, self.identity, *plan, keep=recipe.train.keep_checkpoints, shape=self._shape)
+        mine = [*build_callbacks(recipe.train.track, out), *callbacks] if world.rank == 0 else []
+        self.callbacks = Callbacks(mine)
+        self.diary = Diary(recipe, corpus, self.tokenizer, self.loader, self.engine, world, self.callbacks)
+        self.sentinel = Sentinel(recipe.guard)
         self.done = 0
         self.counts = {"tokens": 0, "body_tokens": 0}
+        self.groups = np.zeros(len(self.loader.groups), dtype=np.int64)
 
     def start(self, *, resume: bool) -> None:
-        """Opens the folder, and takes over a checkpoint where there is one."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        found = checkpoints(self.out) if resume else []
-        torch.manual_seed(self.recipe.seed)
-        if found:
-            self.done, self.counts = load_checkpoint(found[-1], self.identity, self.model, self.optimizer)
-        self.metrics = MetricsFile(self.out, resume_at=self.done if found else None)
+        """Takes over a checkpoint where there is one, and opens the diary."""
+        found = self.world.first(lambda: newest_intact(self.out)) if resume else None
+        torch.manual_seed(self.recipe.seed + 1_000_003 * self.world.rank)
+        if found is not None:
+            model, optimizer = self.engine.model, self.engine.optimizer
+            known = self.world.together(lambda: load_checkpoint(found, self.identity, model, optimizer, self.world))
+            self.done, self.counts, self.groups = known["step"], known["counts"], np.array(known["groups"])
+            self.sentinel = Sentinel(self.recipe.guard, known["guard"])
+        self.diary.open(self.out, self.done, self.num_steps, self.counts["tokens"], resumed=found is not None)
+        self.callbacks.start(
+            RunInfo(
+                name=self.out.name, folder=self.out, recipe=self.recipe.model_dump(mode="json"),
+                num_steps=self.num_steps, done=self.done, num_parameters=self.engine.num_parameters,
+                world_size=self.world.size, device=self.engine.device.type,
+            )
+        )  # fmt: skip
 
     def steps(self, received: list[int]) -> None:
         """Takes the remaining steps."""
         training = self.recipe.train
         batches = self.loader.batches(self.done * self.accumulate)
-        seconds, since, waited = time.perf_counter(), dict(self.counts), 0.0
-        with progress(f"train {self.out.name}", self.num_steps, "steps") as advance:
-            advance(self.done)
-            while micro_batches := list(islice(batches, self.accumulate)):
-                loss, norm = self._step(micro_batches)
-                self.done += 1
-                self.counts["tokens"] += sum(batch.num_tokens for batch in micro_batches)
-                self.counts["body_tokens"] += sum(batch.num_body_tokens for batch in micro_batches)
+        show = progress(f"train {self.out.name}", self.num_steps, "steps") if self.world.rank == 0 else nullcontext()
+        with show as advance:
+            if advance:
+                advance(self.done)
+            while self.done < self.num_steps:
+                micro_batches, totals = self._next(batches, received)
+                loss = self._take(micro_batches, totals)
                 last = self.done == self.num_steps
-                if self.done % training.log_every == 0 or last or self.done == 1:
-                    elapsed = time.perf_counter() - seconds - waited
-                    self._log(micro_batches, loss, norm, (self.counts["tokens"] - since["tokens"]) / elapsed)
-                    seconds, since, waited = time.perf_counter(), dict(self.counts), 0.0
-                pause = time.perf_counter()
                 if training.validate_every and (self.done % training.validate_every == 0 or last):
-                    self._validate()
+                    self.watchdog.at(self.done, "validation")
+                    self.diary.validate(self.done, self.counts, self.groups, self.precision)
                 if training.checkpoint_every and self.done % training.checkpoint_every == 0 and not last:
                     self._checkpoint()
-                waited += time.perf_counter() - pause
-                advance(1, f"loss {loss:.3f}")
-                if received and not last:
-                    path = self._checkpoint()
-                    name = signal.Signals(received[0]).name
-                    raise Interrupted(
-                        f"{name}: stopped after step {self.done} of {self.num_steps}; saved {path}; "
-                        "continue with --resume"
-                    )
+                self._tell_checkpoints()
+                if advance:
+                    advance(1, f"loss {loss:.3f} {self.diary.left(self.done)}")
 
-    def _step(self, micro_batches: list[Batch]) -> tuple[float, float]:
-        """Takes one optimizer step; returns loss in nats per label and the gradient's norm."""
-        rate = self.recipe.optimizer.learning_rate * factor(self.recipe.schedule, self.done, self.num_steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        num_labels = sum(int((batch.labels >= 0).sum()) for batch in micro_batches)
-        self.model.train()
-        total = torch.zeros((), device=self.device)
-        for batch in micro_batches:
-            with autocast(self.device, self.dtype):
-                hidden = self.decoder(
-                    input_ids=self._move(batch.input_ids),
-                    position_ids=self._move(batch.position_ids),
-                    documents=locate_documents(batch.segment_lengths, self.device),
-                    use_cache=False,
-                ).last_hidden_state
-                loss = cross_entropy_sum(hidden, self.model.lm_head.weight, self._move(batch.labels)) / num_labels
-            torch.autograd.backward(loss)
-            total += loss.detach()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.optimizer.clip_norm)
-        if not (torch.isfinite(total) and torch.isfinite(norm)):
-            self.optimizer.zero_grad(set_to_none=True)
-            path = self._checkpoint(prune=False)  # the weights that were good last may be in an older one
-            raise TrainingDiverged(
-                f"{self.out}: loss {total.item()} and gradient norm {norm.item()} at step {self.done + 1}; the weights "
-                f"before it are in {path}; lower optimizer.learning_rate or raise schedule.warmup_steps"
+    def _next(self, batches: Iterator[Batch], received: list[int]) -> tuple[list[Batch], Totals]:
+        """Returns the next step's micro-batches and totals, once all processes have agreed to take it.
+
+        Raises:
+            Interrupted: where one of them has been told to stop; what was done is saved.
+            Elsewhere: where another one cannot go on.
+        """
+        self.watchdog.at(self.done, "data")
+        micro_batches: list[Batch] = []
+        error: Exception | None = None
+        try:
+            micro_batches = list(islice(batches, self.accumulate))
+        except Exception as caught:  # raised below, when the others know
+            error = caught
+        self.watchdog.at(self.done, "exchange")
+        broken = error is not None or self.saver.has_failed()
+        stop = bool(received) and self.done > 0
+        totals = add_up(self.world, micro_batches, len(self.loader.groups), stop=stop, failed=broken)
+        if error is not None:
+            raise error
+        if totals.failed:
+            self.saver.wait()  # raises where it was this process's checkpoint
+            raise Elsewhere
+        if totals.stop:
+            path = self._checkpoint(wait=True)
+            name = signal.Signals(received[0]).name if received else "stopped elsewhere"
+            raise Interrupted(
+                f"{name}: stopped after step {self.done} of {self.num_steps}; saved {path}; continue with --resume"
             )
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return total.item(), norm.item()
+        return micro_batches, totals
 
-    def _move(self, array: Any) -> torch.Tensor:
-        tensor = torch.from_numpy(array)
-        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor
+    def _take(self, micro_batches: list[Batch], totals: Totals) -> float:
+        """Takes one optimizer step, or skips it where the guard says so; returns the loss in nats per label."""
+        engine, step = self.engine, self.done + 1
+        rate = self.recipe.optimizer.learning_rate * factor(self.recipe.schedule, self.done, self.num_steps)
+        loss, norm = engine.gradients(micro_batches, totals.labels, lambda doing: self.watchdog.at(self.done, doing))
+        verdict = self.sentinel.judge(loss, norm)
+        if verdict.action == "stop":
+            engine.discard()
+            path = self._checkpoint(pruned=False, wait=True)  # weights that were good may be in an older one
+            raise TrainingDiverged(
+                f"{self.out}: {verdict.reason} at step {step}; the weights before it are in {path}; lower "
+                "optimizer.learning_rate or raise schedule.warmup_steps and begin anew, or go on from them: 'dateline "
+                f"export {self.out} --out DIR' makes a folder for init_from"
+            )
+        if verdict.action == "take":
+            engine.apply(rate)
+        else:
+            engine.discard()
+        self.done = step
+        self.counts["tokens"] += totals.tokens
+        self.counts["body_tokens"] += totals.body_tokens
+        self.groups += totals.groups
+        if verdict.action == "take":
+            self.diary.train(step, loss, norm, rate, self.counts, totals)
+        else:
+            self.diary.skipped(step, loss, norm, verdict.reason, self.sentinel.skipped)
+        return loss
 
-    def _log(self, micro_batches: list[Batch], loss: float, norm: float, tokens_per_second: float) -> None:
-        lengths = torch.cat([torch.from_numpy(batch.segment_lengths) for batch in micro_batches]).double()
-        attended = float((lengths * (lengths + 1) / 2).sum() / lengths.sum())
-        flops = flops_per_token(self.recipe.model, len(self.tokenizer), attended)
-        self.metrics.write(
-            "train",
-            self.done,
-            loss=loss,
-            lr=self.optimizer.param_groups[0]["lr"],
-            grad_norm=norm,
-            **self.counts,
-            tokens_per_second=round(tokens_per_second, 1),
-            fill=sum(b.num_tokens for b in micro_batches) / sum(b.input_ids.size for b in micro_batches),
-            flops_per_second=flops * tokens_per_second,
-        )
+    def _checkpoint(self, *, pruned: bool = True, wait: bool = False) -> Path:
+        self.watchdog.at(self.done, "checkpoint")
+        begun = time.perf_counter()
+        memory = {"counts": self.counts, "groups": self.groups.tolist(), "guard": self.sentinel.state()}
+        path = self.saver.save(self.done, self.engine.model, self.engine.optimizer, memory, pruned=pruned)
+        if wait:
+            self.saver.wait()
+            self._tell_checkpoints()
+        self.diary.pause(begun)
+        return path
 
-    def _validate(self) -> None:
-        precision = str(self.dtype).removeprefix("torch.")
-        for record in self.validation.measure(self.model, dtype=precision) if self.validation.groups else []:
-            self.metrics.write("validation", self.done, **self.counts, **record)
+    def _tell_checkpoints(self) -> None:
+        for step, folder in self.saver.completed():
+            self.callbacks.checkpoint(step, folder)
 
-    def _checkpoint(self, *, prune: bool = True) -> Path:
-        return save_checkpoint(
-            self.out,
-            self.done,
-            self.model,
-            self.optimizer,
-            self.tokenizer,
-            self.facts,
-            progress=self.counts,
-            keep=self.recipe.train.keep_checkpoints if prune else None,
-        )
+    def _shape(self, folder: Path, step: int) -> None:
+        self.engine.model.config.save_pretrained(folder)
+        describe(folder, self.tokenizer, self.facts, step)
 
-    def finish(self, data: dict[str, Any], parents: dict[str, str]) -> Manifest:
+    def finish(self) -> Manifest:
         """Writes the model and the manifest; the newest checkpoints stay beside them."""
+        self.watchdog.at(self.done, "model")
+        self.saver.wait()
+        self._tell_checkpoints()
+        model, state = self.engine.model, whole_state(self.engine.model)
+        return self.world.first(lambda: self._write_result(model, state))
+
+    def _write_result(self, model: Any, state: dict[str, torch.Tensor] | None) -> Manifest:
         with new_folder(self.out / "model", overwrite=True) as folder:
-            save_model(folder, self.model, self.tokenizer, self.facts, self.done)
+            save_model(folder, model, self.tokenizer, self.facts, self.done, state)
+        stream, prefixes = self.loader.plan.stream, self.loader.plan.prefixes
         manifest = Manifest.of(
             "train",
-            data,
-            parents,
-            counts={"steps": self.done, **self.counts},
+            *self.plan,
+            counts={"steps": self.done, **self.counts, "skipped": self.sentinel.skipped},
             facts={
-                "parameters": num_parameters(self.recipe.model, len(self.tokenizer)),
-                "device": self.device.type,
-                "precision": str(self.dtype).removeprefix("torch."),
-                "repeats": self.loader.plan.stream.repeats(self.counts["body_tokens"]),
-                "prefixes_capped": self.loader.plan.prefixes.num_capped,
+                "parameters": self.engine.num_parameters,
+                "device": self.engine.device.type,
+                "precision": self.precision,
+                "processes": self.world.size,
+                "repeats": stream.repeats(self.counts["body_tokens"]),
+                "prefixes_capped": prefixes.num_capped,
+                "execution": self.recipe.execution(),
             },
             packages=("torch", "transformers", "numpy"),
         )
         write_manifest(self.out, manifest)
         return manifest
 
+    def close(self, outcome: Outcome) -> None:
+        """Ends what goes on in the background, however the run ended, and tells the callbacks."""
+        try:
+            self.saver.close(failed=outcome == "failed")
+        finally:
+            self.callbacks.finish(outcome)
 
-def _clear(out: Path) -> None:
-    """Removes an earlier run from the folder before a new one begins; `check_free` has allowed it."""
-    for name in ("manifest.json", "metrics.jsonl"):
-        (out / name).unlink(missing_ok=True)
-    for name in ("checkpoints", "model"):
-        shutil.rmtree(out / name, ignore_errors=True)
+
+__all__ = ["build_loader", "train_identity", "train_model", "train_plan"]

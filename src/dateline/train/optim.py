@@ -88,6 +88,14 @@ class Combined:
             part.load_state_dict(state)
 
 
+def parts_of(optimizer: Stepper) -> tuple[torch.optim.Optimizer, ...]:
+    """Returns PyTorch's own optimizers that an optimizer is made of, for checkpoints."""
+    if isinstance(optimizer, Combined):
+        return optimizer.parts
+    assert isinstance(optimizer, torch.optim.Optimizer)
+    return (optimizer,)
+
+
 def build_optimizer(recipe: Optimizer, model: torch.nn.Module) -> Stepper:
     """Returns the optimizer of a recipe, with weight decay on matrices and none on vectors."""
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]

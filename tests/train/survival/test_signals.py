@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from dateline.train.signals import collect_signals
+from dateline.train.survival.signals import collect_signals
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
 

@@ -14,17 +14,22 @@ from typing import Any
 
 
 @contextmanager
-def collect_signals() -> Iterator[list[int]]:
+def collect_signals(*, patient: bool = False) -> Iterator[list[int]]:
     """Collects SIGINT and SIGTERM while the block runs; a second one of the same kind is not held back.
 
     Outside the main thread Python handles no signals, and the list stays empty.
+
+    Args:
+        patient: hold back the second one too: a launcher sends on to its processes what the terminal has sent them
+            already. It kills them itself when they take too long.
     """
     received: list[int] = []
     previous: dict[int, Any] = {}
 
     def note(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        signal.signal(number, previous[number])
+        if not patient:
+            signal.signal(number, previous[number])
 
     try:
         for number in (signal.SIGINT, signal.SIGTERM):

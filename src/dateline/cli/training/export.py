@@ -1,0 +1,41 @@
+"""`dateline export`: a model out of a run, while it goes on or after.
+
+Enters: a run's folder. Leaves: a Hugging Face model folder that transformers loads unchanged.
+Deliberately not done: no other format, no averaging of checkpoints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True)
+class Export:
+    """Writes a checkpoint of a run as a Hugging Face folder: config, safetensors, tokenizer.
+
+    The run may still be going on. A finished run has such a folder already, in `model/`.
+    """
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """Folder of the run."""
+    out: Path
+    """Folder to make."""
+    step: int | None = None
+    """Steps that the checkpoint has done; without it, the newest."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace what stands there."""
+
+
+def run(words: list[str]) -> None:
+    """Runs the verb."""
+    args = tyro.cli(Export, prog="dateline export", args=words)
+    from dateline.train.checkpoint import export_model
+
+    folder = export_model(args.run, args.out, step=args.step, overwrite=args.overwrite)
+    print(
+        f"{folder}: a Hugging Face model; score it with: dateline eval perplexity {folder} --corpus ENCODED --out DIR"
+    )
