@@ -126,6 +126,7 @@ def test_wandb_stays_offline_and_keeps_its_identity(tmp_path, monkeypatch):
 def test_a_run_that_fails_before_its_start_can_be_closed(tmp_path, name):
     _, tracker = build_callbacks([name], tmp_path, load=lambda package: types.SimpleNamespace())
     tracker.finish("failed")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_real_event_files_are_read_back(tmp_path):

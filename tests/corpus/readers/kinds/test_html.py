@@ -243,7 +243,8 @@ def test_charsets(data: bytes, header: str, text: str) -> None:
     st.binary(max_size=300), st.sampled_from(["", "charset=gb18030", "charset=utf-8", "charset=big5", "charset=hex"])
 )
 def test_any_bytes_become_text(data: bytes, header: str) -> None:
-    decode(data, header).encode("utf-8")  # and no lone surrogates
+    text = decode(data, header)
+    assert text.encode("utf-8").decode("utf-8") == text  # and no lone surrogates
 
 
 TAGS = [
