@@ -42,15 +42,20 @@ def write_report(folder: Path) -> Path:
     return path
 
 
-def render(results: Results) -> str:
-    """Returns the whole page as HTML: the same results give the same text."""
-    environment = Environment(
+def templates() -> Environment:
+    """Returns the templates of all pages: values from data are escaped, and a missing one is an error."""
+    return Environment(
         loader=PackageLoader("dateline.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def render(results: Results) -> str:
+    """Returns the whole page as HTML: the same results give the same text."""
+    environment = templates()
     environment.filters.update(
         count=numerals.count,
         number=numerals.number,

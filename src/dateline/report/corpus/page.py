@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from dateline.errors import UserError
 from dateline.manifest import write_atomically
 from dateline.records import CONTINENTS, SPLITS
@@ -24,6 +22,7 @@ from dateline.report.corpus.ridges import Ridge, ridges
 from dateline.report.corpus.words import STANDING_NAMES, percent, reason, share, some, times
 from dateline.report.figures import Figure
 from dateline.report.numerals import count, large
+from dateline.report.page import templates
 from dateline.report.scoretable import country_name
 
 PAGE = "corpus.html"
@@ -49,13 +48,7 @@ def write_corpus_page(folder: Path, out: Path | None = None) -> Path:
 
 def render(audit: Mapping[str, Any], name: str = "") -> str:
     """Returns the whole page as HTML: the same audit gives the same text. `name` stands in where the audit has none."""
-    environment = Environment(
-        loader=PackageLoader("dateline.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     environment.filters.update(
         count=count, large=large, country=country_name, share=lambda part, whole: share(part, whole)
     )
