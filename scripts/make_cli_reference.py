@@ -27,7 +27,12 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 NOTE = "<!-- Written by scripts/make_cli_reference.py; change the code, not this page. -->\n"
 PLAIN = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"}
 """Environment in which help has one width and no colour, whatever the terminal."""
-NESTED = {"eval": ("eval perplexity",), "corpus": ("corpus inspect",), "outlets": ("outlets learn",)}
+NESTED = {
+    "eval": ("eval perplexity", "eval mcq", "eval efficiency"),
+    "audit": ("audit mcq",),
+    "corpus": ("corpus inspect",),
+    "outlets": ("outlets learn",),
+}
 """Verbs that take a second word."""
 LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 

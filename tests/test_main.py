@@ -151,4 +151,4 @@ def test_verbs_that_have_another_module(monkeypatch):
     module = SimpleNamespace(run="it")
     monkeypatch.setattr(cli.importlib, "import_module", lambda name: asked.append(name) or module)
     assert [cli.verb("eval"), cli.verb("train")] == ["it", "it"]
-    assert asked == ["dateline.cli.evaluate", "dateline.cli.train"]
+    assert asked == ["dateline.cli.evaluation", "dateline.cli.train"]

@@ -120,7 +120,7 @@ class Score:
     run: str
     condition: str
     grouping: str
-    """`all`, `continent`, `country`."""
+    """`all`, `continent`, `country`, `domain`; of tokens: `part` (title, first 64, rest), `position`."""
     group: str
     metric: str
     """`nll` (nats per body token), `ppl`, `bits_per_byte`; `nll_difference` where `versus` is set."""
@@ -139,6 +139,16 @@ class Score:
     """For differences: `run/condition` that was subtracted, on the same documents."""
     p_value: float | None = None
     """Two-sided, paired bootstrap, never below 1/(resamples + 1); None for levels."""
+    p_holm: float | None = None
+    """The same after Holm's correction over its family of tests; None for levels."""
+    mde: float | None = None
+    """Minimum detectable effect: the difference that this comparison would have found in 80% of repetitions."""
+    num_outlets: int = 0
+    """Distinct domains among the documents; 0 where there are none to count."""
+    num_seeds: int = 1
+    """Trained models that the value is a mean over."""
+    fields: str = ""
+    """What the prefix showed, `domain+country+continent`; empty for nothing. With `url` in it, titles leak."""
 
 
 def stable_hash(*parts: str) -> int:

@@ -33,12 +33,18 @@ VERBS = {
     "watch": "follow a run or an experiment from another terminal",
     "export": "a run's checkpoint as a Hugging Face folder",
     "launch": "train on a Slurm cluster, again after every pre-emption",
-    "eval": "perplexity by condition and place, on the same tokens: eval perplexity MODEL",
+    "eval": "measure a model: eval perplexity, eval mcq, eval efficiency",
+    "locate": "where a text comes from, as a conditioned model sees it",
+    "audit": "whether a set of questions is fit for use: audit mcq FILE",
     "experiment": "several runs in one recipe, from corpus to report",
     "validate": "what a recipe would run, without running it",
     "report": "the report again, from the score table",
 }
-MODULES = {"eval": "evaluate", **{name: f"training.{name}" for name in ("watch", "export", "launch")}}
+MODULES = {
+    "eval": "evaluation",
+    **{name: f"evaluation.{name}" for name in ("locate", "audit")},
+    **{name: f"training.{name}" for name in ("watch", "export", "launch")},
+}
 """Verbs whose module has another name."""
 
 

@@ -55,7 +55,7 @@ def execute(recipe: ExperimentRecipe, out: Path) -> None:
     summary: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
     summary["seconds"] = round(time.monotonic() - started, 1)
     write_summary(out, summary)
-    from dateline.cli.evaluate import print_rows
+    from dateline.cli.evaluation.tables import print_rows
 
     print(f"\nperplexity on {summary['num_documents']:,} test documents, with 95% intervals")
     print_rows(summary_rows(read_scores(out)))

@@ -27,8 +27,8 @@ DOCUMENTS = "documents.parquet"
 UNKNOWN = "unknown"
 """The group of documents whose country, continent or domain is not known."""
 
-_INTEGERS = ("num_documents", "num_tokens", "num_bytes")
-_FLOATS = ("value", "ci_low", "ci_high", "p_value", "nll")
+_INTEGERS = ("num_documents", "num_tokens", "num_bytes", "num_outlets", "num_seeds")
+_FLOATS = ("value", "ci_low", "ci_high", "p_value", "p_holm", "mde", "nll")
 
 
 def _schema(names: Iterable[str]) -> pa.Schema:

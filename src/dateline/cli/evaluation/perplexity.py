@@ -1,7 +1,7 @@
 """`dateline eval perplexity`: a model's scores by condition and place.
 
 Enters: a model folder and an encoded corpus. Leaves: a folder with scores by group and by document, and a table.
-Deliberately not done: perplexity only; other measures become words beside it.
+Deliberately not done: nothing is compared with another model; that is an experiment's business.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from dateline.cli.evaluation.tables import print_rows, split_words
 from dateline.config import parse_overrides, validate_recipe
 from dateline.errors import UserError
 
@@ -54,13 +55,7 @@ class Perplexity:
 
 def run(words: list[str]) -> None:
     """Runs the verb."""
-    if words[:1] in ([], ["-h"], ["--help"]):
-        print("usage: dateline eval perplexity MODEL --corpus ENCODED --out DIR ...\n")
-        print("  perplexity  by condition and place; see dateline eval perplexity --help")
-        raise SystemExit(0 if words else 2)
-    if words[0] != "perplexity":
-        raise UserError(f"unknown measure '{words[0]}'; known is: perplexity")
-    args, rest = tyro.cli(Perplexity, prog="dateline eval perplexity", args=words[1:], return_unknown_args=True)
+    args, rest = tyro.cli(Perplexity, prog="dateline eval perplexity", args=words, return_unknown_args=True)
     from dateline.conditions import Conditioning
     from dateline.evaluate.protocol import Protocol
 
@@ -72,7 +67,7 @@ def run(words: list[str]) -> None:
     protocol = validate_recipe(Protocol, settings, source="--protocol")
     fields = None
     if args.fields:
-        fields = validate_recipe(Conditioning, {"fields": _split(args.fields)}, source="--fields").fields
+        fields = validate_recipe(Conditioning, {"fields": split_words(args.fields)}, source="--fields").fields
     from dateline.evaluate.perplexity import evaluate_perplexity
     from dateline.evaluate.table import read_scores, summary_rows
 
@@ -80,8 +75,8 @@ def run(words: list[str]) -> None:
         args.model,
         args.corpus,
         protocol=protocol,
-        conditions=_split(args.conditions),
-        by=_split(args.by),
+        conditions=split_words(args.conditions),
+        by=split_words(args.by),
         run=args.run or args.model.resolve().name,
         out=args.out,
         batch_tokens=args.batch_tokens,
@@ -93,21 +88,3 @@ def run(words: list[str]) -> None:
     )
     print_rows(summary_rows(read_scores(args.out)))
     print(f"perplexity with 95% intervals over documents; everything is in {args.out}")
-
-
-def print_rows(rows: list[dict[str, str]]) -> None:
-    """Prints rows with the same keys as a table."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in rows[0] if rows else ():
-        table.add_column(name, justify="left" if name in ("run", "condition", "versus") else "right")
-    for row in rows:
-        table.add_row(*(Text(value) for value in row.values()))
-    Console(highlight=False).print(table)
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

@@ -60,15 +60,3 @@ def test_mistakes_leave_nothing(dateline, finished, tmp_path, more, message):
     assert message in said.err
     assert len(said.err.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
-
-
-def test_other_measures_are_refused(dateline):
-    said = dateline("eval", "accuracy", "model")
-    assert (said.code, said.err) == (2, "dateline: unknown measure 'accuracy'; known is: perplexity\n")
-
-
-@pytest.mark.parametrize(("rest", "code"), [([], 2), (["--help"], 0)])
-def test_without_a_measure_they_are_listed(dateline, rest, code):
-    said = dateline("eval", *rest)
-    assert said.code == code
-    assert "dateline eval perplexity MODEL" in said.out
