@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dateline.conditions import DEFAULT_FIELDS, FIELDS, Condition, Conditioner, Metadata, parse_condition, render
+from dateline.conditions import (
+    DEFAULT_FIELDS,
+    FIELDS,
+    Condition,
+    Conditioner,
+    Metadata,
+    expand_conditions,
+    parse_condition,
+    render,
+)
 from dateline.errors import UserError
 
 PUNCH = Metadata("https://punchng.com/a", "punchng.com", "ng", "Africa", "2024-01-02")
@@ -12,6 +21,12 @@ NATION = Metadata("https://nation.africa/b", "nation.africa", "ke", "Africa", "2
 BBC = Metadata("https://bbc.co.uk/c", "bbc.co.uk", "gb", "Europe", "2024-01-04")
 DAWN = Metadata("https://dawn.com/d", "dawn.com", "pk", "Asia", "2024-01-05")
 POOL = [PUNCH, NATION, BBC, DAWN]
+
+
+KNOWN = (
+    "known are gold, none, wrong, swap:<country>, swap:all, marginal:uniform, marginal:corpus, and fields joined by "
+    "'+': domain, url, url_hash, country, continent, date"
+)
 
 
 def conditioner(name, pool=POOL, *, seed=0, fields=DEFAULT_FIELDS):
@@ -26,11 +41,40 @@ def test_names_become_conditions():
         assert parse_condition(name, ["domain"]) == Condition("swap:ng", ("domain",), "swap", "ng")
 
 
+def test_fields_can_be_chosen_by_name_and_are_told_truly():
+    assert parse_condition("continent + country", ["domain"]) == Condition(
+        "country+continent", ("country", "continent"), "gold"
+    )
+    assert conditioner("country").prefix(PUNCH, "1") == "COUNTRY: ng\n\n"
+    assert conditioner("url").prefix(PUNCH, "1") == "URL: https://punchng.com/a\n\n"
+    assert "punch" not in conditioner("url_hash").prefix(PUNCH, "1")
+
+
+def test_all_swaps_are_one_for_each_country_with_documents():
+    asked = [parse_condition(name, ["domain"]) for name in ("swap:gb", "swap:all", "none")]
+    expanded = expand_conditions(asked, ["ng", "", "gb", "ng", "ke"])
+    assert [condition.name for condition in expanded] == ["swap:gb", "swap:ke", "swap:ng", "none"]
+    assert expanded[1] == parse_condition("swap:ke", ["domain"])
+    with pytest.raises(UserError, match="condition 'swap:all': no document has a known country; leave it out"):
+        expand_conditions(asked, ["", ""])
+
+
+def test_a_marginal_condition_has_a_prior_and_no_prefix_of_its_own():
+    assert parse_condition("marginal", ["country"]) == parse_condition("marginal:uniform", ["country"])
+    assert parse_condition("marginal:corpus", ["country"]).prior == "corpus"
+    for name in ("marginal:corpus", "swap:all"):
+        with pytest.raises(ValueError, match="stands for several prefixes"):
+            conditioner(name)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("golden", "unknown condition 'golden'; known are gold, none, wrong and swap:<country>"),
-        ("swap", "unknown condition 'swap'; known are gold, none, wrong and swap:<country>"),
+        ("golden", f"unknown condition 'golden'; {KNOWN}"),
+        ("swap", f"unknown condition 'swap'; {KNOWN}"),
+        ("country+planet", f"unknown condition 'country+planet'; {KNOWN}"),
+        ("domain+url", "condition 'domain+url': a line of the prefix is named twice; domain, url, url_hash share one"),
+        ("date+date", "condition 'date+date': a line of the prefix is named twice; domain, url, url_hash share one"),
         ("swap:", "condition 'swap:': '' is not an ISO 3166 country code; write e.g. swap:ng"),
         ("swap:Utopia", "condition 'swap:Utopia': 'utopia' is not an ISO 3166 country code; write e.g. swap:ng"),
     ],

@@ -7,11 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from dateline.errors import UserError
-from dateline.evaluate.statistics import paired_difference
 from dateline.evaluate.table import (
     DOCUMENT_SCHEMA,
-    differences,
     from_table,
+    groups,
     merge_scores,
     read_documents,
     read_scores,
@@ -25,24 +24,6 @@ SCORE = Score(
     "r", "gold", "all", "all", "ppl", 9.5, 9.1, 9.9, 20, 1000, "strict-1a2b3c4d", "m", "c"
 )  # fmt: skip
 AFRICA = replace(SCORE, grouping="continent", group="Africa", value=8.25, ci_low=math.nan, ci_high=math.nan)
-
-
-def documents(run="a", number=40, *, shift=0.0, conditions=("gold", "none"), protocol="strict-1", extra_tokens=0):
-    rng = np.random.default_rng(0)
-    rows = []
-    for condition in conditions:
-        worse = 0.2 if condition == "none" else 0.0
-        for i in range(number):
-            tokens = 20 + i
-            rows.append(
-                {
-                    "run": run, "condition": condition, "id": f"{i:016x}", "domain": f"d{i % 3}.com",
-                    "country": ["ng", "gb", ""][i % 3], "continent": ["Africa", "Europe", ""][i % 3],
-                    "nll": tokens * (3 + worse + shift) + rng.standard_normal(), "num_tokens": tokens + extra_tokens,
-                    "num_bytes": 4 * tokens, "model": "m" + run, "protocol": protocol, "corpus": "c",
-                }
-            )  # fmt: skip
-    return pa.Table.from_pylist(rows, schema=DOCUMENT_SCHEMA)
 
 
 def test_scores_survive_the_table_and_the_file(tmp_path):
@@ -87,48 +68,23 @@ def test_merging_refuses_a_run_that_is_there_twice(tmp_path):
         merge_scores([tmp_path / "a", tmp_path / "c"])
 
 
-def test_differences_are_paired_and_grouped():
-    table = documents()
-    scores = differences(table, table, condition="gold", condition_versus="none", by=["continent", "country"])
-    assert [(s.grouping, s.group) for s in scores] == [
-        ("all", "all"), ("continent", "Africa"), ("continent", "Europe"), ("continent", "unknown"),
-        ("country", "gb"), ("country", "ng"), ("country", "unknown"),
+def test_documents_say_what_the_prefix_showed(tmp_path):
+    row = dict.fromkeys(DOCUMENT_SCHEMA.names, "x") | {"nll": 1.5, "num_tokens": 3, "num_bytes": 9}
+    row["fields"] = "domain+country"
+    table = pa.Table.from_pylist([row], schema=DOCUMENT_SCHEMA)
+    pq.write_table(table.append_column("extra", [["y"]]), tmp_path / "documents.parquet")
+    assert read_documents(tmp_path).to_pylist() == [row]
+    pq.write_table(table.drop_columns(["fields"]), tmp_path / "documents.parquet")
+    with pytest.raises(UserError, match="column 'fields' is missing; evaluate again"):
+        read_documents(tmp_path)
+
+
+def test_groups_hold_every_document_once_and_name_the_unknown():
+    columns = {"id": np.array(["1", "2", "3"]), "country": np.array(["ng", "", "gb"])}
+    found = [(grouping, group, rows.tolist()) for grouping, group, rows in groups(columns, ["country"])]
+    assert found == [
+        ("all", "all", [0, 1, 2]), ("country", "gb", [2]), ("country", "ng", [0]), ("country", "unknown", [1]),
     ]  # fmt: skip
-    total = scores[0]
-    assert total.metric == "nll_difference"
-    assert total.versus == "a/none"
-    assert total.value == pytest.approx(-0.2, abs=0.02)
-    assert total.num_documents == 40
-    assert total.p_value == 1 / 10_001
-    rows = table.to_pylist()
-    gold, none = rows[:40], rows[40:]
-    direct = paired_difference([r["nll"] for r in gold], [r["nll"] for r in none], [r["num_tokens"] for r in gold])
-    assert total.value == pytest.approx(direct.value)
-    assert (total.ci_low, total.ci_high) == pytest.approx((direct.low, direct.high))
-
-
-def test_differences_align_documents_by_id():
-    first, second = documents("a"), documents("b", shift=0.1, conditions=("none",))
-    shuffled = second.take(np.random.default_rng(1).permutation(len(second)))
-    forward = differences(first, second, condition="none", condition_versus="none")
-    assert differences(first, shuffled, condition="none", condition_versus="none") == forward
-    assert forward[0].value < 0
-    assert forward[0].model == "ma"
-
-
-@pytest.mark.parametrize(
-    ("other", "message"),
-    [
-        (documents("b", extra_tokens=1), "different tokens were scored: document 0000000000000000 has 20 under a/gold"),
-        (documents("b", number=39), "different documents .1 only on one side"),
-        (documents("b", protocol="paper-1"), "protocol strict-1, b/gold with paper-1"),
-        (documents("b", conditions=("none",)), "no documents under condition 'gold'; the table has: none"),
-        (pa.concat_tables([documents("b"), documents("c")]), "several runs"),
-    ],
-)
-def test_differences_refuse_what_is_not_comparable(other, message):
-    with pytest.raises(UserError, match=message):
-        differences(documents("a"), other, condition="gold", condition_versus="gold")
 
 
 def test_summary_rows_have_a_column_for_each_group():

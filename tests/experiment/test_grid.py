@@ -46,6 +46,16 @@ def test_each_condition_is_compared_with_plain_and_with_gold(make):
     ]
 
 
+def test_fields_and_mixtures_are_compared_and_all_swaps_are_left_to_one_another(make):
+    names = ["gold", "continent+country", "marginal", "swap:all", "swap:gb"]
+    found = {(p.condition, p.versus_run, p.versus_condition) for p in pairs(make(evaluate={"conditions": names}))}
+    told = ["country+continent", "marginal:uniform", "swap:gb"]
+    assert found == {
+        *((name, "plain", "none") for name in ["gold", *told]),
+        *((name, "conditioned", "gold") for name in told),
+    }
+
+
 def test_pairs_share_their_seed(make):
     found = pairs(make(seeds=[3, 5]))
     assert len(found) == 10

@@ -43,7 +43,9 @@ def test_a_default_can_be_taken_back(make):
         ),
         (
             {"evaluate": {"conditions": ["gold", "silver"]}},
-            "recipe: unknown condition 'silver'; known are gold, none, wrong and swap:<country>",
+            "recipe: unknown condition 'silver'; known are gold, none, wrong, swap:<country>, swap:all, "
+            "marginal:uniform, marginal:corpus, and fields joined by '+': domain, url, url_hash, country, "
+            "continent, date",
         ),
         (
             {"evaluate": {"conditions": ["swap:xx"]}},

@@ -5,8 +5,8 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from dateline.model.attention import ATTENTION
-from dateline.model.scoring import Segment, score_segments
+from dateline.model.attention import ATTENTION, locate_documents
+from dateline.model.scoring import Segment, score_segments, score_tokens
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,32 @@ def test_only_the_last_tokens_count(llama, segments):
         logits = llama(input_ids=torch.from_numpy(ids)[None]).logits[0]
     step = -float(logits.log_softmax(-1)[len(ids) - 12, ids[len(ids) - 11]])
     assert more - some == pytest.approx(step, rel=1e-3)
+
+
+def test_single_tokens_add_up_to_their_segment(model, segments):
+    tokens = score_tokens(model, segments, batch_tokens=100)
+    assert [len(losses) for losses in tokens] == [segment.num_scored for segment in segments]
+    sums = [losses.sum(dtype=np.float64) for losses in tokens]
+    np.testing.assert_allclose(sums, score_segments(model, segments, batch_tokens=100), rtol=1e-12)
+
+
+def test_a_segment_packed_among_others_has_the_same_losses_as_alone(llama, segments):
+    """Training packs documents into rows, evaluation pads them: both must see the same text."""
+    lengths = np.array([len(segment.input_ids) for segment in segments], dtype=np.int32)
+    ids = torch.from_numpy(np.concatenate([segment.input_ids for segment in segments]))[None]
+    positions = torch.from_numpy(np.concatenate([np.arange(length) for length in lengths]))[None]
+    try:
+        llama.set_attn_implementation(ATTENTION)
+        with torch.no_grad():
+            documents = locate_documents(lengths, "cpu")
+            hidden = llama.model(input_ids=ids, position_ids=positions, documents=documents, use_cache=False)
+            logp = llama.lm_head(hidden.last_hidden_state)[0].double().log_softmax(-1)
+    finally:
+        llama.set_attn_implementation("sdpa")
+    ends = np.cumsum(lengths)
+    for segment, end, losses in zip(segments, ends, score_tokens(llama, segments), strict=True):
+        at = torch.arange(end - segment.num_scored, end)
+        np.testing.assert_allclose(-logp[at - 1, ids[0, at]].numpy(), losses, atol=1e-4)
 
 
 def test_no_segment_no_score(llama):

@@ -111,7 +111,8 @@ def scores(
 
 def write_scores(folder: Path, table: Sequence[Score]) -> None:
     """Writes a score table with the column types that the experiment room uses."""
-    integers, floats = ("num_documents", "num_tokens"), ("value", "ci_low", "ci_high", "p_value")
+    integers = ("num_documents", "num_tokens", "num_outlets", "num_seeds")
+    floats = ("value", "ci_low", "ci_high", "p_value", "p_holm", "mde")
     kinds = {n: pa.int64() if n in integers else pa.float64() if n in floats else pa.string() for n in asdict(table[0])}
     pq.write_table(
         pa.Table.from_pylist([asdict(row) for row in table], schema=pa.schema(kinds.items())), folder / "scores.parquet"

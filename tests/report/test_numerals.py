@@ -52,3 +52,9 @@ def test_small_differences_get_a_third_decimal() -> None:
 def test_booleans_are_no_numbers() -> None:
     assert not numerals.is_number(True)
     assert numerals.is_number(3)
+
+
+def test_a_count_has_its_noun() -> None:
+    assert numerals.counted(1, "document") == "1 document"
+    assert numerals.counted(1800, "outlet") == "1,800 outlets"
+    assert numerals.counted(0, "outlet") == "0 outlets"

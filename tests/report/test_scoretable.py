@@ -105,3 +105,51 @@ def test_nulls_and_unknown_places_survive_the_round_trip(tmp_path: Path) -> None
 def test_a_run_name_may_hold_slashes() -> None:
     table = ScoreTable([score("x", "gold", "nll_difference", 0.1, 0.2, versus="a/b/none", p_value=0.5)])
     assert table.comparisons == [Comparison(("x", "gold"), ("a/b", "none"))]
+
+
+def test_older_tables_lack_columns_and_are_read_all_the_same(tmp_path: Path) -> None:
+    write_scores(tmp_path, scores(("gh",)))
+    path = tmp_path / "scores.parquet"
+    new = ("p_holm", "mde", "num_outlets", "num_seeds", "fields")
+    pq.write_table(pq.read_table(path).drop_columns(list(new)), path)
+    table = read_scores(path)
+    assert {(s.p_holm, s.mde, s.num_outlets, s.num_seeds, s.fields) for s in table.scores} == {(None, None, 0, 1, "")}
+
+
+def test_the_new_columns_survive_the_round_trip(tmp_path: Path) -> None:
+    rows = [
+        score("a", "gold", "nll_difference", -0.1, 0.02, versus="b/none", p_value=0.01, p_holm=0.04, mde=0.03,
+              num_outlets=54, num_seeds=3, fields="url+country"),
+        score("a", "gold", "nll", 2.0, 0.1),
+    ]  # fmt: skip
+    write_scores(tmp_path, rows)
+    table = read_scores(tmp_path / "scores.parquet")
+    assert table.scores == rows
+    found = table.difference(table.comparisons[0])
+    assert found is not None
+    assert (found.p_holm, found.mde, found.num_outlets, found.num_seeds) == (0.04, 0.03, 54, 3)
+    assert table.leaks(("a", "gold"))
+
+
+def test_only_perplexity_makes_a_cell_and_swaps_are_apart() -> None:
+    rows = [score("", "", "title_in_url", 0.6, 0.1), score("a", "none", "nll", 2.0, 0.1)]
+    rows += [score("a", f"swap:{code}", "nll", 2.1, 0.1) for code in ("gh", "ie")]
+    rows += [score("a", "swap:gh", "nll_difference", 0.1, 0.1, versus="a/swap:ie", p_value=0.5)]
+    table = ScoreTable(rows)
+    assert table.cells == [("a", "none")]
+    assert table.swaps == {"a": ["gh", "ie"]}
+    assert table.comparisons == []
+    assert table.main() is None
+
+
+def test_a_table_of_swaps_alone_still_has_cells() -> None:
+    assert ScoreTable([score("a", "swap:gh", "nll", 2.1, 0.1)]).baseline == ("a", "swap:gh")
+
+
+def test_a_pooled_row_speaks_and_its_seeds_are_kept() -> None:
+    rows = [score(f"a-seed{n}", "gold", "nll", 2.0 + 0.1 * n, 0.01) for n in range(2)]
+    table = ScoreTable([*rows, score("a", "gold", "nll", 2.05, 0.09, num_seeds=2)])
+    found = table.level(("a", "gold"), "nll")
+    assert found is not None
+    assert (found.value, found.low, found.high) == pytest.approx((2.05, 1.96, 2.14))
+    assert (found.seeds, found.num_seeds) == ((2.0, 2.1), 2)

@@ -68,18 +68,6 @@ def test_recovered_gain_with_and_without_interval() -> None:
     assert "no interval" in sentences.recovered_sentence({"recovered_gain": 0.93, "recovered_gain_ci": [0.88, None]})
 
 
-def test_holm_matches_a_worked_example() -> None:
-    assert sentences.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert sentences.holm([]) == []
-    assert sentences.holm([0.9, 0.8]) == [1.0, 1.0]
-
-
-def test_conditions_are_put_in_words() -> None:
-    assert sentences.told("swap:gh") == "told Ghana throughout"
-    assert sentences.told("<b>") == "under condition <b>"
-    assert sentences.short("swap:gh") == "Ghana"
-
-
 def test_the_caption_counts_what_survives_correction() -> None:
     rows = [score("plain", "none", "nll", 2, 0.1), difference(-0.1)]
     rows += [difference(-0.1, p_value=p, group=g) for g, p in (("gh", 1e-4), ("ie", 0.04), ("us", 0.9))]
@@ -90,3 +78,14 @@ def test_seeds_are_spoken_of() -> None:
     table = ScoreTable(scores(("gh", "ie"), seeds=3))
     assert "at least 3 seeds" in sentences.verdict(table, {})[-1]
     assert "Ticks are single seeds" in sentences.forest_caption(table)
+
+
+def test_the_table_s_own_correction_is_taken_where_it_has_one() -> None:
+    rows = [score("plain", "none", "nll", 2, 0.1), difference(-0.1)]
+    rows += [difference(-0.1, p_value=1e-4, p_holm=p, group=g) for g, p in (("gh", 1e-3), ("ie", 0.2), ("us", 0.9))]
+    assert "over 3 countries, 1 of them" in sentences.forest_caption(ScoreTable(rows))
+
+
+def test_the_verdict_marks_a_leak() -> None:
+    rows = [score("plain", "none", "nll", 2, 0.1), difference(-0.1, fields="url")]
+    assert "the conditioned model [leak] predicts" in sentences.verdict(ScoreTable(rows), {})[0]

@@ -72,3 +72,11 @@ def test_labels_are_cut_to_their_room(width: float) -> None:
 
 def test_labels_lose_control_characters_and_line_breaks() -> None:
     assert svg.clean("a\nb\tc\x00d\u2028e") == "a b c d e"
+
+
+def test_an_area_is_pale_and_in_the_colour_of_the_theme() -> None:
+    with svg.drawing(40, 40) as ink:
+        ink.area([5, 20, 35], [5, 8, 5], [30, 25, 30], color=svg.SERIES[0])
+        out = str(ink.svg("area", "title", "words"))
+    assert "fill: var(--series-1)" in out
+    assert "0.16" in out

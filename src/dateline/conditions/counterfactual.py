@@ -1,7 +1,8 @@
-"""What the model is told in evaluation: the truth, nothing, or a lie.
+"""What the model is told in evaluation: the truth or a part of it, nothing, or a lie.
 
 Enters: a condition's name and the places of the documents under evaluation. Leaves: a prefix text for each document.
-Deliberately not done: conditions never touch the body, and never look at model or tokenizer.
+Deliberately not done: conditions never touch the body, and never look at model or tokenizer. A `marginal` condition
+has no prefix of its own: it is an average over those of `swap`, which whoever scores computes.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dateline.conditions.fields import Field, Metadata
-from dateline.conditions.template import render
+from dateline.conditions.fields import FIELDS, Field, Metadata
+from dateline.conditions.template import LABELS, render
 from dateline.errors import UserError
 from dateline.places import continent_of, country
 from dateline.records import stable_hash
+
+Prior = Literal["uniform", "corpus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +26,24 @@ class Condition:
 
     name: str
     fields: tuple[Field, ...]
-    transform: Literal["gold", "none", "wrong", "swap"]
+    """What the prefix shows; for `marginal`, what those of its swaps show."""
+    transform: Literal["gold", "none", "wrong", "swap", "marginal"]
     country: str = ""
-    """For `swap`: the country that every document is said to come from."""
+    """For `swap`: the country that every document is said to come from, or `all`."""
+    prior: Prior = "uniform"
+    """For `marginal`: how probable each country is before the text is read."""
 
 
 def parse_condition(name: str, fields: Sequence[Field]) -> Condition:
-    """Reads a condition's name: `gold`, `none`, `wrong` or `swap:<country>`.
+    """Reads a condition's name.
+
+    `gold`, `none` and `wrong`; `swap:<country>`, or `swap:all` for each country that is evaluated in turn;
+    `marginal:uniform` and `marginal:corpus` for p(text) = sum over countries of p(country) p(text | swap:country); and
+    names of fields joined by `+` (`country`, `url_hash`, `country+continent`), which tell the true place by these only.
 
     Args:
         name: what the user wrote.
-        fields: the fields that the prefix shows.
+        fields: the fields that the prefix shows, unless the name says which.
 
     Raises:
         UserError: where the name is none of these, or the country is not one.
@@ -45,13 +55,55 @@ def parse_condition(name: str, fields: Sequence[Field]) -> Condition:
         return Condition(name, (), "none")
     if name == "wrong":
         return Condition(name, chosen, "wrong")
+    if name in ("marginal", "marginal:uniform"):
+        return Condition("marginal:uniform", chosen, "marginal")
+    if name == "marginal:corpus":
+        return Condition(name, chosen, "marginal", prior="corpus")
     if name.startswith("swap:"):
         code = name.removeprefix("swap:").strip().lower()
+        if code == "all":
+            return Condition("swap:all", chosen, "swap", "all")
         known = country(code)
         if known is None:
             raise UserError(f"condition '{name}': '{code}' is not an ISO 3166 country code; write e.g. swap:ng")
         return Condition(f"swap:{known.alpha2}", chosen, "swap", known.alpha2)
-    raise UserError(f"unknown condition '{name}'; known are gold, none, wrong and swap:<country>")
+    parts = [part.strip() for part in name.split("+")]
+    if any(part not in FIELDS for part in parts):
+        raise UserError(
+            f"unknown condition '{name}'; known are gold, none, wrong, swap:<country>, swap:all, marginal:uniform, "
+            f"marginal:corpus, and fields joined by '+': {', '.join(FIELDS)}"
+        )
+    shown = tuple(field for field in LABELS if field in parts)
+    if len(shown) < len(parts) or len({LABELS[field] for field in shown}) < len(shown):
+        raise UserError(f"condition '{name}': a line of the prefix is named twice; domain, url, url_hash share one")
+    return Condition("+".join(shown), shown, "gold")
+
+
+def expand_conditions(conditions: Sequence[Condition], countries: Sequence[str]) -> list[Condition]:
+    """Returns the conditions with `swap:all` replaced by one swap a country, each name once, in the order given.
+
+    Args:
+        conditions: as `parse_condition` gives them.
+        countries: codes of the countries that are evaluated; empty codes are left out.
+
+    Raises:
+        UserError: where `swap:all` is asked for and no document has a country.
+    """
+    codes = sorted({code for code in countries if code})
+    result: dict[str, Condition] = {}
+    for condition in conditions:
+        several = [condition]
+        if condition.country == "all":
+            if not codes:
+                raise UserError("condition 'swap:all': no document has a known country; leave it out")
+            several = swaps(condition.fields, codes)
+        result.update({one.name: one for one in several if one.name not in result})
+    return list(result.values())
+
+
+def swaps(fields: Sequence[Field], countries: Sequence[str]) -> list[Condition]:
+    """Returns one swap condition for each country code."""
+    return [Condition(f"swap:{code}", tuple(fields), "swap", code) for code in countries]
 
 
 class Conditioner:
@@ -59,6 +111,8 @@ class Conditioner:
 
     def __init__(self, condition: Condition, *, seed: int, pool: Sequence[Metadata]) -> None:
         """Args: condition; seed of the lies; pool: the metadata of all documents under evaluation, in any order."""
+        if condition.transform == "marginal" or condition.country == "all":
+            raise ValueError(f"condition '{condition.name}' stands for several prefixes; expand it first")
         self.condition = condition
         self.seed = seed
         urls: dict[tuple[str, str, str], str] = {}

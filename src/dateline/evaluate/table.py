@@ -1,8 +1,7 @@
-"""The score table: writing, reading, merging, and paired differences between runs.
+"""The score table: its columns, writing, reading, merging, and a view of it for people.
 
-Enters: scores, and the per-document tables that `evaluate_perplexity` writes. Leaves: one tidy table, one row a number.
-Deliberately not done: no mixing of protocols or corpora, no comparison of documents that were scored on different
-tokens, no correction for many tests.
+Enters: scores, and files with scores or with the nll of single documents. Leaves: one tidy table, one row a number.
+Deliberately not done: no mixing of protocols or corpora, no statistics (see `comparisons`).
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dateline.errors import UserError
-from dateline.evaluate.statistics import RESAMPLES, paired_difference
 from dateline.records import Score
 
 SCORES = "scores.parquet"
@@ -39,12 +37,15 @@ def _schema(names: Iterable[str]) -> pa.Schema:
 SCORE_SCHEMA = _schema(f.name for f in fields(Score))
 DOCUMENT_SCHEMA = _schema(
     [
-        *("run", "condition", "id", "domain", "country", "continent"),
+        *("run", "condition", "fields", "id", "domain", "country", "continent"),
         *("nll", "num_tokens", "num_bytes"),
         *("model", "protocol", "corpus"),
     ]
 )
-"""One row a document and condition: nll in nats summed over the document's scored tokens, and the bytes of these."""
+"""One row a document and condition: nll in nats summed over the document's scored tokens, and the bytes of these.
+
+`fields` is what the prefix showed, joined by `+`; empty for nothing.
+"""
 
 
 def to_table(scores: Iterable[Score]) -> pa.Table:
@@ -121,64 +122,6 @@ def merge_scores(folders: Sequence[Path]) -> list[Score]:
     return merged
 
 
-def differences(
-    documents: pa.Table,
-    documents_versus: pa.Table,
-    *,
-    condition: str,
-    condition_versus: str,
-    by: Sequence[str] = (),
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> list[Score]:
-    """Compares two runs, or two conditions of one run, on the same documents by paired bootstrap.
-
-    Args:
-        documents: of the run that is judged, as `read_documents` gives them.
-        documents_versus: of the run that is subtracted; may be the same table.
-        condition: under which the first is judged.
-        condition_versus: under which the second is.
-        by: further groupings besides `all`: `continent`, `country`, `domain`.
-        resamples: number of bootstrap resamples.
-        seed: of the resamples.
-
-    Returns:
-        Scores with metric `nll_difference` in nats per token, negative where the first is better, and `versus` set.
-
-    Raises:
-        UserError: where protocol, corpus, documents or scored tokens differ.
-    """
-    first, second = _one_condition(documents, condition), _one_condition(documents_versus, condition_versus)
-    _check_comparable(first, second)
-    change = first["nll"] - second["nll"]
-    zero = np.zeros_like(change)
-    scores = []
-    for grouping, group, members in groups(first, by):
-        estimate = paired_difference(
-            change[members], zero[members], first["num_tokens"][members], resamples=resamples, seed=seed
-        )
-        scores.append(
-            Score(
-                run=first["run"][0],
-                condition=first["condition"][0],
-                grouping=grouping,
-                group=group,
-                metric="nll_difference",
-                value=estimate.value,
-                ci_low=estimate.low,
-                ci_high=estimate.high,
-                num_documents=len(members),
-                num_tokens=int(first["num_tokens"][members].sum()),
-                protocol=first["protocol"][0],
-                model=first["model"][0],
-                corpus=first["corpus"][0],
-                versus=f"{second['run'][0]}/{second['condition'][0]}",
-                p_value=estimate.p_value,
-            )
-        )
-    return scores
-
-
 def groups(columns: Mapping[str, npt.NDArray[Any]], by: Sequence[str]) -> list[tuple[str, str, npt.NDArray[np.int64]]]:
     """Returns (grouping, group, rows) for all documents and for every group of each grouping, in sorted order."""
     result = [("all", "all", np.arange(len(columns["id"]), dtype=np.int64))]
@@ -222,42 +165,6 @@ def _shown(score: Score, interval: bool) -> str:
     if interval and not math.isnan(score.ci_low):
         text += f" [{score.ci_low:.{digits}f}, {score.ci_high:.{digits}f}]"
     return text
-
-
-def _one_condition(documents: pa.Table, condition: str) -> dict[str, npt.NDArray[Any]]:
-    columns = {name: documents.column(name).to_numpy() for name in DOCUMENT_SCHEMA.names}
-    chosen = np.flatnonzero(columns["condition"] == condition)
-    if not len(chosen):
-        known = ", ".join(sorted(set(columns["condition"]))) or "none at all"
-        raise UserError(f"no documents under condition '{condition}'; the table has: {known}")
-    ordered = chosen[np.argsort(columns["id"][chosen].astype(np.str_), kind="stable")]
-    result = {name: values[ordered] for name, values in columns.items()}
-    if len(set(result["run"])) > 1:
-        raise UserError(f"the table holds several runs ({', '.join(sorted(set(result['run'])))}); compare one with one")
-    return result
-
-
-def _check_comparable(first: Mapping[str, npt.NDArray[Any]], second: Mapping[str, npt.NDArray[Any]]) -> None:
-    names = [f"{side['run'][0]}/{side['condition'][0]}" for side in (first, second)]
-    for kind in ("protocol", "corpus"):
-        if first[kind][0] != second[kind][0]:
-            raise UserError(
-                f"{names[0]} was scored with {kind} {first[kind][0]}, {names[1]} with {second[kind][0]}; "
-                f"no paired comparison is possible: evaluate again under one {kind}"
-            )
-    if list(first["id"]) != list(second["id"]):
-        alone = sorted(set(first["id"]) ^ set(second["id"]))
-        raise UserError(
-            f"{names[0]} and {names[1]} were scored on different documents "
-            f"({len(alone)} only on one side, such as {alone[0] if alone else first['id'][0]})"
-        )
-    unequal = np.flatnonzero(first["num_tokens"] != second["num_tokens"])
-    if len(unequal):
-        at = int(unequal[0])
-        raise UserError(
-            f"different tokens were scored: document {first['id'][at]} has {first['num_tokens'][at]} under {names[0]} "
-            f"and {second['num_tokens'][at]} under {names[1]}; use the strict protocol and one tokenizer"
-        )
 
 
 def _read(path: Path) -> pa.Table:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from dateline.conditions import parse_condition
 from dateline.experiment.recipe import ExperimentRecipe
 from dateline.train.recipe import TrainRecipe
 
@@ -25,6 +26,11 @@ class Run(NamedTuple):
     def is_plain(self) -> bool:
         """Whether the run never sees metadata."""
         return not self.recipe.conditions.fields
+
+
+def named_conditions(run: Run, recipe: ExperimentRecipe) -> list[str]:
+    """Returns the conditions of a run by the names that they have in its tables."""
+    return [parse_condition(name, run.recipe.conditions.fields).name for name in conditions_of(run, recipe)]
 
 
 class Comparison(NamedTuple):
@@ -54,19 +60,18 @@ def conditions_of(run: Run, recipe: ExperimentRecipe) -> tuple[str, ...]:
 def comparisons(recipe: ExperimentRecipe, runs: list[Run]) -> list[Comparison]:
     """Returns what is compared: each condition with a plain run of the same seed, and conditions with gold.
 
-    The plain run is the first with the same mix and model; where there is none, the first of all. Under the `paper`
-    protocol nothing is compared in pairs: its conditions score different tokens.
+    `swap:all` is not among them: its countries are compared with one another. The plain run is the first with the same
+    mix and model; where there is none, the first of all. Under the `paper` protocol nothing is compared in pairs: its
+    conditions score different tokens.
     """
     result: list[Comparison] = []
     for run in runs if recipe.evaluate.protocol.name == "strict" else []:
         others = [other for other in runs if other.is_plain and other.recipe.seed == run.recipe.seed]
         alike = [o for o in others if o.recipe.mix == run.recipe.mix and o.recipe.model == run.recipe.model]
         plain = next(iter(alike or others), None)
-        scored = conditions_of(run, recipe)
+        scored = [name for name in named_conditions(run, recipe) if name != "swap:all"]
         if plain is not None and plain.name != run.name:
             result += [Comparison(run.name, condition, plain.name, "none") for condition in scored]
-        if {"gold", "wrong"} <= set(scored):
-            result.append(Comparison(run.name, "wrong", run.name, "gold"))
-        if {"gold", "none"} <= set(scored):
-            result.append(Comparison(run.name, "none", run.name, "gold"))
+        told = sorted((name for name in scored if name != "gold"), key=lambda name: name != "wrong")
+        result += [Comparison(run.name, name, run.name, "gold") for name in told if "gold" in scored]
     return result

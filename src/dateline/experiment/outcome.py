@@ -1,6 +1,6 @@
-"""What an experiment says in the end: the score table, a summary, and continuations to look at.
+"""What an experiment says in the end: a summary, and continuations to look at.
 
-Enters: finished runs and evaluations. Leaves: scores with paired differences, plain data for `summary.json`, samples.
+Enters: finished runs and the score table. Leaves: plain data for `summary.json`, samples.
 Deliberately not done: no sentence and no figure; the report makes those from the same table.
 """
 
@@ -14,9 +14,10 @@ from typing import Any
 
 from dateline.conditions import Metadata
 from dateline.corpus import read_articles
+from dateline.evaluate.perplexity.leak import METRIC, leaks
 from dateline.evaluate.samples import continuations
 from dateline.evaluate.statistics import Estimate
-from dateline.evaluate.table import differences, merge_scores, read_documents
+from dateline.evaluate.table import read_documents
 from dateline.experiment.gain import newswire_entropies, recovered_gain
 from dateline.experiment.grid import Run, comparisons
 from dateline.experiment.recipe import ExperimentRecipe
@@ -25,34 +26,27 @@ from dateline.places import PAPER_COUNTRIES
 from dateline.records import Article, Score
 
 
-def score_table(recipe: ExperimentRecipe, runs: list[Run], out: Path) -> list[Score]:
-    """Returns the levels of all runs and the paired differences between them."""
-    folders = {run.name: out / "evaluation" / run.name for run in runs}
-    scores = merge_scores(list(folders.values()))
-    documents = {name: read_documents(folder) for name, folder in folders.items()}
-    for pair in comparisons(recipe, runs):
-        scores += differences(
-            documents[pair.run],
-            documents[pair.versus_run],
-            condition=pair.condition,
-            condition_versus=pair.versus_condition,
-            by=recipe.evaluate.by,
-            resamples=recipe.evaluate.resamples,
-        )
-    return scores
-
-
 def summarize(recipe: ExperimentRecipe, runs: list[Run], out: Path, scores: list[Score]) -> dict[str, Any]:
     """Returns perplexities by run and condition, the paired differences that matter, and the recovered gain."""
     levels = [s for s in scores if s.grouping == "all" and s.metric == "ppl" and not s.versus]
     pairs = [s for s in scores if s.grouping == "all" and s.versus]
+    leak = next((s for s in scores if s.grouping == "all" and s.metric == METRIC), None)
     summary: dict[str, Any] = {
         "ppl": _nested({(s.run, s.condition): s.value for s in levels}),
         "ppl_ci": _nested({(s.run, s.condition): [s.ci_low, s.ci_high] for s in levels}),
         "nll_difference": {
-            f"{s.run}/{s.condition} - {s.versus}": {"value": s.value, "ci": [s.ci_low, s.ci_high], "p": s.p_value}
+            f"{s.run}/{s.condition} - {s.versus}": {
+                "value": s.value,
+                "ci": [s.ci_low, s.ci_high],
+                "p": s.p_value,
+                "p_holm": s.p_holm,
+                "mde": s.mde,
+                "seeds": s.num_seeds,
+            }
             for s in pairs
         },
+        "title_in_url": leak and {"value": leak.value, "ci": [leak.ci_low, leak.ci_high]},
+        "leaks": sorted({f"{s.run}/{s.condition}" for s in levels if leaks(s.fields)}),
         "num_documents": max((s.num_documents for s in levels), default=0),
         "protocol": scores[0].protocol,
     }

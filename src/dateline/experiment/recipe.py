@@ -26,16 +26,26 @@ class Evaluation(Section):
     """How every run is evaluated: on the same documents, tokens and resamples."""
 
     conditions: tuple[str, ...] = ("gold", "none", "wrong")
-    """What conditioned runs are told; runs without fields are scored under `none`."""
+    """What conditioned runs are told: `gold`, `none`, `wrong`, `swap:<country>`, `swap:all`, `marginal:uniform`,
+    `marginal:corpus`, fields joined by `+`. Runs without fields are scored under `none`."""
     by: tuple[Literal["continent", "country", "domain"], ...] = ("continent", "country")
     """Groupings of the score table besides `all`."""
     protocol: Protocol = Protocol()
+    cluster: Literal["document", "outlet"] = "document"
+    """What differences are resampled by: documents, or whole outlets, which makes intervals wider."""
     resamples: int = Field(default=10_000, ge=100)
-    """Bootstrap resamples over documents."""
+    """Bootstrap resamples."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of the forward pass."""
     batch_tokens: int = Field(default=8192, ge=1)
     """Padded tokens in a batch; changes the speed, not the numbers."""
+    locate: bool = False
+    """Whether conditioned runs are also read backwards: which country does a test document come from?"""
+    questions: str | None = None
+    """A file of many-choice questions that all runs are asked."""
+    efficiency: bool = False
+    """Whether the body tokens are found after which a conditioned run predicts as well as the plain run of its seed in
+    the end; needs `train.checkpoint_every`, and `train.keep_checkpoints` large enough to keep them."""
 
 
 class Samples(Section):

@@ -1,7 +1,7 @@
 """From corpus to score table, stage by stage; a finished stage is skipped only if nothing that made it has changed.
 
-Enters: an experiment recipe and a folder. Leaves: `corpus/`, `encoded/`, `runs/`, `evaluation/`, and at the top
-`scores.parquet`, `samples.json`, `summary.json`, `manifest.json`.
+Enters: an experiment recipe and a folder. Leaves: `corpus/`, `encoded/`, `runs/`, `evaluation/`, where asked for
+`locate/`, `mcq/`, `efficiency/`, and at the top `scores.parquet`, `samples.json`, `summary.json`, `manifest.json`.
 Deliberately not done: no report (it reads this folder), no two stages at once.
 """
 
@@ -22,8 +22,10 @@ from dateline.errors import Interrupted, UserError
 from dateline.evaluate.perplexity import evaluate_perplexity, perplexity_plan
 from dateline.evaluate.table import SCORES, write_scores
 from dateline.experiment.grid import Run, conditions_of, expand
-from dateline.experiment.outcome import score_table, summarize, write_samples
+from dateline.experiment.measures import MEASURES, measure
+from dateline.experiment.outcome import summarize, write_samples
 from dateline.experiment.recipe import ExperimentRecipe
+from dateline.experiment.scores import score_table
 from dateline.manifest import (
     MANIFEST,
     Manifest,
@@ -66,6 +68,9 @@ def run_experiment(recipe: ExperimentRecipe, out: Path) -> Manifest:
     for run in runs:
         parents[f"runs/{run.name}"] = _train(run, out).fingerprint
         parents[f"evaluation/{run.name}"] = _evaluate(run, recipe, out).fingerprint
+    for run in runs:
+        for name, manifest in measure(run, runs, recipe, out, _stage).items():
+            parents[f"{name}/{run.name}"] = manifest.fingerprint
     _remove_others(out, {run.name for run in runs})
     scores = score_table(recipe, runs, out)
     write_scores(out / SCORES, scores)
@@ -165,9 +170,9 @@ def _stage(
 
 
 def _remove_others(out: Path, names: set[str]) -> None:
-    """Removes runs and evaluations that the recipe no longer names: the folder shows what the recipe says."""
-    for room in ("runs", "evaluation"):
-        for folder in (out / room).iterdir():
+    """Removes runs and measures that the recipe no longer names: the folder shows what the recipe says."""
+    for room in ("runs", "evaluation", *MEASURES):
+        for folder in (out / room).iterdir() if (out / room).is_dir() else ():
             begun = (folder / METRICS).exists() or (folder / MANIFEST).exists()  # stopped runs have no manifest
             if folder.name not in names and begun:
                 shutil.rmtree(folder)

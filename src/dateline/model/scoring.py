@@ -32,7 +32,6 @@ class Segment(NamedTuple):
     num_scored: int
 
 
-@torch.no_grad()
 def score_segments(
     model: Any,
     segments: Sequence[Segment],
@@ -50,7 +49,24 @@ def score_segments(
         dtype: `float32`, or `bfloat16` for autocast.
         advance: told after each batch how many segments are done.
     """
-    result = np.zeros(len(segments), dtype=np.float64)
+    tokens = score_tokens(model, segments, batch_tokens=batch_tokens, dtype=dtype, advance=advance)
+    return np.array([losses.sum(dtype=np.float64) for losses in tokens], dtype=np.float64)
+
+
+@torch.no_grad()
+def score_tokens(
+    model: Any,
+    segments: Sequence[Segment],
+    *,
+    batch_tokens: int = 8192,
+    dtype: str = "float32",
+    advance: Advance | None = None,
+) -> list[npt.NDArray[np.float32]]:
+    """Returns -log p of each scored token in nats: for each segment an array of shape [num_scored].
+
+    Arguments are those of `score_segments`.
+    """
+    result: list[npt.NDArray[np.float32]] = [np.zeros(0, dtype=np.float32)] * len(segments)
     order = sorted(range(len(segments)), key=lambda index: -len(segments[index].input_ids))
     was_training, attention = model.training, model.config._attn_implementation
     model.eval()
@@ -62,7 +78,9 @@ def score_segments(
             size = max(1, batch_tokens // width)
             chosen, order = order[:size], order[size:]
             with torch.autocast(model.device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
-                result[chosen] = _score_batch(model, [segments[index] for index in chosen], width)
+                losses = _score_batch(model, [segments[index] for index in chosen], width)
+            for index, found in zip(chosen, losses, strict=True):
+                result[index] = found
             if advance is not None:
                 advance(len(chosen))
     finally:
@@ -72,7 +90,7 @@ def score_segments(
     return result
 
 
-def _score_batch(model: Any, batch: list[Segment], width: int) -> Floats:
+def _score_batch(model: Any, batch: list[Segment], width: int) -> list[npt.NDArray[np.float32]]:
     ids = np.zeros((len(batch), width), dtype=np.int64)
     rows, columns = [], []
     for index, segment in enumerate(batch):
@@ -92,6 +110,5 @@ def _score_batch(model: Any, batch: list[Segment], width: int) -> Floats:
     else:  # other families may scale or cap their logits after the head, so the whole forward pass is asked
         logits = model(input_ids=input_ids, use_cache=False).logits[at_row, at_column].float()
         losses = logits.logsumexp(-1) - logits.gather(1, labels[:, None]).squeeze(1)
-    totals = np.zeros(len(batch), dtype=np.float64)
-    np.add.at(totals, row, losses.double().cpu().numpy())
-    return totals
+    ends = np.cumsum([segment.num_scored for segment in batch])
+    return np.split(losses.float().cpu().numpy(), ends[:-1])

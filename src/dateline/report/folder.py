@@ -15,6 +15,7 @@ from typing import Any
 from dateline.errors import UserError
 from dateline.manifest import Manifest, read_manifest
 from dateline.records import SPLITS
+from dateline.report.measures import Locating, Measured, read_locating, read_measured
 from dateline.report.numerals import is_number
 from dateline.report.scoretable import ScoreTable, read_scores
 
@@ -69,6 +70,9 @@ class Results:
     coverage: tuple[CoverageRow, ...] = ()
     coverage_problems: tuple[str, ...] = ()
     """Problems that belong to no single country."""
+    locating: tuple[Locating, ...] = ()
+    questions: tuple[Measured, ...] = ()
+    efficiency: tuple[Measured, ...] = ()
     stages: tuple[tuple[str, Manifest], ...] = ()
     """Folder relative to the experiment and its manifest; the experiment's own, named `.`, comes first."""
     gaps: dict[str, str] = field(default_factory=dict)
@@ -106,6 +110,9 @@ def read_results(folder: Path) -> Results:
         curves=_curves(folder / "runs", gaps),
         coverage=rows,
         coverage_problems=problems,
+        locating=read_locating(folder / "locate", gaps),
+        questions=read_measured(folder / "mcq", gaps, "questions"),
+        efficiency=read_measured(folder / "efficiency", gaps, "efficiency"),
         stages=stages,
         gaps=gaps,
     )

@@ -53,6 +53,11 @@ def count(value: object) -> str:
     return f"{int(value):,}" if isinstance(value, int | float) and is_number(value) else NOT_AVAILABLE
 
 
+def counted(value: int, noun: str) -> str:
+    """Returns a count with its noun: `1 document`, `1,800 documents`."""
+    return f"{count(value)} {noun}{'' if value == 1 else 's'}"
+
+
 def large(value: float) -> str:
     """Returns a count for an axis: 1,500,000 -> `1.5M`."""
     for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):

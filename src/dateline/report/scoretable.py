@@ -1,8 +1,9 @@
 """The score table as the report reads it: seeds joined, conditions ordered, comparisons found.
 
 Enters: `scores.parquet`. Leaves: `ScoreTable`, which answers "how large, how sure, on how much" for any cell.
-Deliberately not done: no statistics of its own. Runs that differ only in `-seedN` are one family; its value is the
-mean over the seeds, its interval the hull of their intervals and its p-value the largest: never surer than the data.
+Deliberately not done: no statistics of its own. Runs that differ only in `-seedN` are one family. Where the table holds
+a row that is pooled over its seeds, that row speaks; elsewhere the value is the mean over the seeds, the interval the
+hull of their intervals and the p-value the largest: never surer than the data. Swaps are apart: there is one a country.
 """
 
 from __future__ import annotations
@@ -26,9 +27,14 @@ Cell = tuple[str, str]
 """A run family and the condition under which it was scored."""
 
 BASELINE_RUN, BASELINE_CONDITION = "plain", "none"
+LEVELS = ("nll", "ppl", "bits_per_byte")
+"""Metrics that say how well a text is predicted; only these make a cell."""
+SWAP = "swap:"
 ORDER = ("gold", "none", "wrong")
 """The truth, nothing, a lie; further conditions follow as they come."""
 OTHER = "Other"
+_OPTIONAL = ("versus", "p_value", "p_holm", "mde", "num_outlets", "num_seeds", "fields")
+"""Columns that older tables lack; each has a value that says so."""
 _SEED = re.compile(r"[-_.]?seed[-_=]?\d+$")
 
 
@@ -44,6 +50,13 @@ class Estimate:
     p_value: float | None
     seeds: tuple[float, ...]
     """The value of each run, in the order of the table."""
+    p_holm: float | None = None
+    """Corrected for the family of tests; None where the table does not say."""
+    mde: float | None = None
+    """The difference that would have been found in 80% of repetitions; None where the table does not say."""
+    num_outlets: int = 0
+    """0 where the table does not say."""
+    num_seeds: int = 1
 
     @property
     def clear(self) -> bool:
@@ -94,11 +107,15 @@ class ScoreTable:
                 score.metric,
             )
             self._cells.setdefault(key, []).append(score)
-        levels = [score for score in self.scores if not score.versus] or self.scores
+        self._leaks = {(family(s.run), s.condition) for s in self.scores if "url" in s.fields.split("+")}
+        levels = [s for s in self.scores if not s.versus and s.metric in LEVELS] or self.scores
         self.families = list(dict.fromkeys(family(score.run) for score in levels))
-        self.runs = list(dict.fromkeys(score.run for score in self.scores))
         seen = dict.fromkeys(((family(score.run), score.condition) for score in levels), None)
-        self.cells: list[Cell] = sorted(seen, key=lambda cell: (self.families.index(cell[0]), _rank(cell[1])))
+        ordered = sorted(seen, key=lambda cell: (self.families.index(cell[0]), _rank(cell[1])))
+        self.cells: list[Cell] = [cell for cell in ordered if not _is_swap(cell)] or ordered
+        self.swaps: dict[str, list[str]] = {}
+        for name, condition in filter(_is_swap, ordered):
+            self.swaps.setdefault(name, []).append(condition.removeprefix(SWAP))
         self.baseline = self._baseline()
         self.comparisons = self._comparisons()
 
@@ -110,10 +127,14 @@ class ScoreTable:
         """Returns this minus versus in nats per body token: negative means that this predicts better."""
         return self._estimate((comparison.this, comparison.versus, grouping, group, "nll_difference"))
 
+    def leaks(self, cell: Cell) -> bool:
+        """Says whether the prefix of a cell showed the URL, whose slug gives the title away."""
+        return cell in self._leaks or "url" in cell[1].split("+")
+
     def countries(self) -> dict[str, list[str]]:
         """Returns the countries of the table by continent, in the order of `CONTINENTS`, then the unplaced."""
         places: dict[str, list[str]] = {}
-        for code in sorted(self._groups("country"), key=country_name):
+        for code in sorted(self.groups("country"), key=country_name):
             known = all_countries().get(code)
             places.setdefault(known.continent if known else OTHER, []).append(code)
         order = (*CONTINENTS, OTHER)
@@ -121,7 +142,7 @@ class ScoreTable:
 
     def continents(self) -> list[str]:
         """Returns the continents of the table in the order of `CONTINENTS`, unknown names last."""
-        found = self._groups("continent")
+        found = self.groups("continent")
         return [name for name in CONTINENTS if name in found] + sorted(set(found) - set(CONTINENTS))
 
     def main(self) -> Comparison | None:
@@ -131,22 +152,30 @@ class ScoreTable:
                 return comparison
         return self.comparisons[0] if self.comparisons else None
 
-    def _groups(self, grouping: str) -> list[str]:
+    def groups(self, grouping: str) -> list[str]:
+        """Returns the groups of a grouping in the order of the table."""
         return list(dict.fromkeys(score.group for score in self.scores if score.grouping == grouping))
 
     def _estimate(self, key: tuple[Cell, Cell | None, str, str, str]) -> Estimate | None:
         found = self._cells.get(key)
         if not found:
             return None
-        p_values = [score.p_value for score in found if score.p_value is not None]
+        pooled = [score for score in found if score.num_seeds > 1]
+        single = [score for score in found if score.num_seeds <= 1]
+        seeds = tuple(score.value for score in single or pooled)
+        found = pooled[-1:] or found
         return Estimate(
             value=sum(score.value for score in found) / len(found),
             low=min((score.ci_low for score in found), key=_nan_first),
             high=-min((-score.ci_high for score in found), key=_nan_first),
             num_documents=max(score.num_documents for score in found),
             num_tokens=max(score.num_tokens for score in found),
-            p_value=-min((-p for p in p_values), key=_nan_first) if p_values else None,
-            seeds=tuple(score.value for score in found),
+            p_value=_largest(score.p_value for score in found),
+            seeds=seeds,
+            p_holm=_largest(score.p_holm for score in found),
+            mde=_largest(score.mde for score in found),
+            num_outlets=max(score.num_outlets for score in found),
+            num_seeds=pooled[-1].num_seeds if pooled else len(found),
         )
 
     def _baseline(self) -> Cell:
@@ -158,7 +187,9 @@ class ScoreTable:
         found = {
             Comparison((family(score.run), score.condition), versus): None
             for score in self.scores
-            if (versus := _versus(score.versus)) is not None and score.metric == "nll_difference"
+            if (versus := _versus(score.versus)) is not None
+            and score.metric == "nll_difference"
+            and not (score.condition.startswith(SWAP) or _is_swap(versus))
         }
 
         def rank(comparison: Comparison) -> tuple[bool, bool, tuple[int, str]]:
@@ -175,33 +206,53 @@ def read_scores(path: Path) -> ScoreTable:
         UserError: where the file is missing, is no Parquet, lacks a column, is empty or mixes protocols.
     """
     try:
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        return ScoreTable(read_rows(path))
     except FileNotFoundError:
         raise UserError(f"{path}: no score table; finish the experiment before reporting on it") from None
+    except UserError as error:
+        raise UserError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
+
+
+def read_rows(path: Path) -> list[Score]:
+    """Reads the rows of a table in the form of a score table, whatever they measure.
+
+    Raises:
+        FileNotFoundError: where there is none.
+        UserError: where the file is no Parquet or lacks a column.
+    """
+    try:
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    except FileNotFoundError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise UserError(
             f"{path}: not a Parquet file ({str(error).splitlines()[0]}); run the experiment again"
         ) from None
-    names = [field.name for field in fields(Score)]
-    missing = [name for name in names if rows and name not in rows[0] and name not in ("versus", "p_value")]
+    missing = [field.name for field in fields(Score) if rows and field.name not in rows[0]]
+    missing = [name for name in missing if name not in _OPTIONAL]
     if missing:
         raise UserError(f"{path}: has no column '{missing[0]}'; it is not a score table of this version")
-    try:
-        return ScoreTable(_score(row) for row in rows)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    return [_score(row) for row in rows]
 
 
 def _score(row: dict[str, Any]) -> Score:
     known: dict[str, Any] = {field.name: str(row.get(field.name) or "") for field in fields(Score)}
     known |= {name: _float(row[name]) for name in ("value", "ci_low", "ci_high")}
-    known |= {name: int(row[name] or 0) for name in ("num_documents", "num_tokens")}
+    known |= {name: int(row.get(name) or 0) for name in ("num_documents", "num_tokens", "num_outlets")}
+    known["num_seeds"] = int(row.get("num_seeds") or 1)
     known["p_value"] = _float(row.get("p_value")) if row.get("versus") else None
+    known |= {name: None if row.get(name) is None else float(row[name]) for name in ("p_holm", "mde")}
     return Score(**known)
 
 
 def _float(value: Any) -> float:
     return math.nan if value is None else float(value)
+
+
+def _largest(values: Iterable[float | None]) -> float | None:
+    """Returns the largest of what is known, NaN where one of it is NaN, None where nothing is."""
+    known = [value for value in values if value is not None]
+    return -min((-value for value in known), key=_nan_first) if known else None
 
 
 def _nan_first(value: float) -> float:
@@ -213,6 +264,10 @@ def _versus(text: str) -> Cell | None:
         return None
     run, _, condition = text.rpartition("/")
     return (family(run), condition) if run else (family(condition), "")
+
+
+def _is_swap(cell: Cell) -> bool:
+    return cell[1].startswith(SWAP)
 
 
 def _rank(condition: str) -> tuple[int, str]:

@@ -7,44 +7,16 @@ is and how sure, and where an interval holds zero it says that nothing can be to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from dateline.report.numerals import count, decimals, interval, is_number, number, p_text, percent, signed
-from dateline.report.scoretable import Cell, Comparison, Estimate, ScoreTable, country_name
+from dateline.evaluate.statistics import holm
+from dateline.report.numerals import count, counted, decimals, interval, is_number, number, p_text, percent, signed
+from dateline.report.scoretable import Comparison, Estimate, ScoreTable, country_name
+from dateline.report.words import model_name, named, told, upper
 
 LEVEL = 0.05
 """Holm-corrected p-values below this count as shown."""
-
-
-def told(condition: str) -> str:
-    """Says what a model is told under a condition: `told the place`, `told nothing`, `told it is in Ghana`."""
-    if condition.startswith("swap:"):
-        return f"told {country_name(condition.removeprefix('swap:'))} throughout"
-    known = {"gold": "told the true place", "none": "told nothing", "wrong": "told a wrong place"}
-    return known.get(condition, f"under condition {condition}" if condition else "under an unnamed condition")
-
-
-def short(condition: str) -> str:
-    """Names a condition where there is no room: `true place`, `nothing`, `wrong place`, `Ghana`."""
-    if condition.startswith("swap:"):
-        return country_name(condition.removeprefix("swap:"))
-    return {"gold": "true place", "none": "nothing", "wrong": "wrong place"}.get(condition, condition or "unnamed")
-
-
-def cell_name(cell: Cell) -> str:
-    """Names a model under a condition: `conditioned, told the true place`."""
-    return f"{cell[0]}, {told(cell[1])}"
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Returns Holm's corrected p-values, which bound the chance of even one false alarm among all tests."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    result, largest = [1.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        result[index] = largest
-    return result
 
 
 def verdict(table: ScoreTable, summary: Mapping[str, Any]) -> list[str]:
@@ -95,8 +67,8 @@ def pair(value: Any) -> tuple[float, float] | None:
 def heat_caption(table: ScoreTable) -> str:
     """Says what a cell of the heat map is."""
     return (
-        f"Loss of each model under each condition minus that of {cell_name(table.baseline)}, in nats per body token, "
-        "on the same documents. Below zero, in blue, the text is predicted better."
+        f"Loss of each model under each condition minus that of {named(table, table.baseline)}, in nats per body "
+        "token, on the same documents. Below zero, in blue, the text is predicted better."
     )
 
 
@@ -111,19 +83,26 @@ def forest_caption(table: ScoreTable) -> str:
     tests = _country_tests(table, main) if main else []
     p_values = [e.p_value for _, e in tests if e.p_value is not None and is_number(e.p_value)]
     if main and p_values:
-        kept = sum(p < LEVEL for p in holm(p_values))
+        corrected = [e.p_holm for _, e in tests if e.p_holm is not None and is_number(e.p_holm)]
+        kept = sum(p < LEVEL for p in (corrected if len(corrected) == len(p_values) else holm(p_values)))
         text += (
             f" After Holm's correction over {len(p_values)} countries, {kept} of them still differ at {LEVEL} in the "
             f"first comparison."
         )
     if any(len(e.seeds) > 1 for _, e in tests):
-        text += " Ticks are single seeds; the interval is the hull of theirs, and p the largest of theirs."
+        pooled = all(e.num_seeds == 1 or e.p_holm is not None for _, e in tests)
+        text += " Ticks are single seeds" + (
+            ", the interval is over documents and seeds."
+            if pooled
+            else "; the interval is the hull of theirs, and p the largest of theirs."
+        )
     return text
 
 
 def curves_caption(clipped: bool, seeds: bool = False) -> str:
     """Says what the learning curves show."""
     text = "Validation loss on body tokens against tokens seen; the training loss of each run is faint."
+    text += " Losses while training carry no interval: conclusions rest on the sections above."
     if clipped:
         text += " The first points lie above the frame."
     if seeds:
@@ -134,30 +113,26 @@ def curves_caption(clipped: bool, seeds: bool = False) -> str:
 def _lead(table: ScoreTable, main: Comparison) -> str:
     estimate = table.difference(main)
     if estimate is None or not is_number(estimate.value):
-        return f"The difference between {cell_name(main.this)} and {cell_name(main.versus)} is not available."
+        return f"The difference between {named(table, main.this)} and {named(table, main.versus)} is not available."
     ours, theirs = (table.level(cell, "ppl") for cell in (main.this, main.versus))
     sizes = ""
     if ours and theirs:
         sizes = f": perplexity {number(ours.value)} against {number(theirs.value)}"
     amount = (
-        f"{signed(estimate.value)} nats per token on the same {count(estimate.num_documents)} documents "
+        f"{signed(estimate.value)} nats per token on the same {counted(estimate.num_documents, 'document')} "
         f"({count(estimate.num_tokens)} tokens; {how_sure(estimate)})"
     )
+    who, other = f"{upper(told(main.this[1]))}, {model_name(table, main.this)}", _other(table, main)
     if not estimate.clear:
-        return (
-            f"{_upper(told(main.this[1]))}, the {main.this[0]} model cannot be told apart from {_other(main)}{sizes}, "
-            f"a difference of {amount}."
-        )
+        return f"{who} cannot be told apart from {other}{sizes}, a difference of {amount}."
     word = "better" if estimate.value < 0 else "worse"
-    return (
-        f"{_upper(told(main.this[1]))}, the {main.this[0]} model predicts the news {word} than {_other(main)}{sizes}, "
-        f"a difference of {amount}."
-    )
+    return f"{who} predicts the news {word} than {other}{sizes}, a difference of {amount}."
 
 
-def _other(comparison: Comparison) -> str:
+def _other(table: ScoreTable, comparison: Comparison) -> str:
     name, condition = comparison.versus
-    return f"{'itself' if name == comparison.this[0] else f'the {name} model'} {told(condition)}"
+    same = name == comparison.this[0]
+    return f"{'itself' if same else model_name(table, comparison.versus)} {told(condition)}"
 
 
 def _spread_over_countries(table: ScoreTable, main: Comparison) -> str:
@@ -191,13 +166,11 @@ def _control(table: ScoreTable, comparison: Comparison) -> str:
     estimate = table.difference(comparison)
     if estimate is None or not is_number(estimate.value):
         return ""
-    what = f"{_upper(told(comparison.this[1]))}, it"
+    what, other = f"{upper(told(comparison.this[1]))}, it", _other(table, comparison)
+    amount = f"({signed(estimate.value)}; {how_sure(estimate)})"
     if not estimate.clear:
-        return (
-            f"{what} cannot be told apart from {_other(comparison)} ({signed(estimate.value)}; {how_sure(estimate)})."
-        )
-    word = "better" if estimate.value < 0 else "worse"
-    return f"{what} is {word} than {_other(comparison)} ({signed(estimate.value)}; {how_sure(estimate)})."
+        return f"{what} cannot be told apart from {other} {amount}."
+    return f"{what} is {'better' if estimate.value < 0 else 'worse'} than {other} {amount}."
 
 
 def _levels_only(table: ScoreTable) -> str:
@@ -208,18 +181,14 @@ def _levels_only(table: ScoreTable) -> str:
         cell, best = min(known, key=lambda item: item[1].value)
         text += (
             f" The lowest perplexity is {number(best.value)} (95% interval {interval(best.low, best.high)}), of "
-            f"{cell_name(cell)}, on {count(best.num_documents)} documents."
+            f"{named(table, cell)}, on {counted(best.num_documents, 'document')}."
         )
     return text
 
 
 def _trust(table: ScoreTable) -> list[str]:
-    seeds = min((len(e.seeds) for cell in table.cells if (e := table.level(cell, "nll"))), default=1)
+    seeds = min((e.num_seeds for cell in table.cells if (e := table.level(cell, "nll"))), default=1)
     if seeds > 1:
         means = "values are means over them and intervals the hull of theirs"
         return [f"Every model was trained with at least {seeds} seeds; {means}."]
     return ["Not every model was trained with several seeds: the intervals speak of documents, not of training luck."]
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]

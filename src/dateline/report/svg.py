@@ -92,6 +92,10 @@ class Drawing:
         look = {"facecolor": fill, "edgecolor": edge, "zorder": self._next()}
         self.ax.add_patch(Rectangle((x, y), width, height, **look))  # type: ignore[arg-type]
 
+    def area(self, xs: list[float], lows: list[float], highs: list[float], *, color: str) -> None:
+        """Fills the band between two lines, pale, so that several can be seen through each other."""
+        self.ax.fill_between(xs, lows, highs, facecolor=color, alpha=0.16, linewidth=0, zorder=self._next())
+
     def _next(self) -> int:
         """What is drawn later lies above, as on paper."""
         self._strokes += 1

@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 import tyro
 
+from dateline.cli.evaluation.protocol import read_protocol
 from dateline.cli.evaluation.tables import print_rows, split_words
-from dateline.config import parse_overrides, validate_recipe
-from dateline.errors import UserError
+from dateline.config import validate_recipe
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Perplexity:
     out: Path
     """Folder to make."""
     conditions: str = "gold,none,wrong"
-    """What the model is told, separated by commas: gold, none, wrong, swap:<country>."""
+    """What the model is told, separated by commas: gold, none, wrong, swap:<country>, swap:all, marginal:uniform,
+    marginal:corpus, or fields of the true place joined by + (country, url_hash, country+continent)."""
     by: str = "continent,country"
     """Groupings besides all, separated by commas: continent, country, domain."""
     protocol: Literal["strict", "paper"] = "strict"
@@ -56,22 +57,17 @@ class Perplexity:
 def run(words: list[str]) -> None:
     """Runs the verb."""
     args, rest = tyro.cli(Perplexity, prog="dateline eval perplexity", args=words, return_unknown_args=True)
+    protocol = read_protocol(args.protocol, rest, "dateline eval perplexity")
     from dateline.conditions import Conditioning
-    from dateline.evaluate.protocol import Protocol
 
-    settings: dict[str, object] = {"name": args.protocol}
-    for location, value in parse_overrides(rest):
-        if len(location) != 2 or location[0] != "protocol":
-            raise UserError(f"unknown option '--{'.'.join(map(str, location))}'; see dateline eval perplexity --help")
-        settings[str(location[1])] = value
-    protocol = validate_recipe(Protocol, settings, source="--protocol")
     fields = None
     if args.fields:
         fields = validate_recipe(Conditioning, {"fields": split_words(args.fields)}, source="--fields").fields
     from dateline.evaluate.perplexity import evaluate_perplexity
+    from dateline.evaluate.perplexity.leak import METRIC, WARNING
     from dateline.evaluate.table import read_scores, summary_rows
 
-    evaluate_perplexity(
+    manifest = evaluate_perplexity(
         args.model,
         args.corpus,
         protocol=protocol,
@@ -86,5 +82,12 @@ def run(words: list[str]) -> None:
         overwrite=args.overwrite,
         fields=fields,
     )
-    print_rows(summary_rows(read_scores(args.out)))
+    scores = read_scores(args.out)
+    print_rows(summary_rows(scores))
+    share = next((s for s in scores if s.metric == METRIC and s.grouping == "all"), None)
+    if share is not None:
+        ends = f"[{100 * share.ci_low:.1f}, {100 * share.ci_high:.1f}]"
+        print(f"{100 * share.value:.1f}% {ends} of the words of titles stand in the URL after the host")
+    for name in manifest.facts["leaks"]:
+        print(f"LEAK: {name}: {WARNING}")
     print(f"perplexity with 95% intervals over documents; everything is in {args.out}")

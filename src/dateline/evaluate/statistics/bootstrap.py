@@ -1,46 +1,60 @@
-"""Intervals and tests by bootstrap over documents.
+"""Intervals and tests by bootstrap over documents, or over the outlets that wrote them.
 
-Enters: per-document sums (nll in nats, tokens, bytes), one vector each. Leaves: `Estimate`s: value, percentile
-interval, and for differences a p-value.
+Enters: per-document sums (nll in nats, tokens, bytes), one vector each. Leaves: `Estimate`s: value, interval, and for
+differences a p-value.
 Deliberately not done: no resampling of tokens (tokens of one document are not independent, so intervals over tokens
-are far too narrow), no normal approximation, no correction for many tests (that belongs to whoever runs many).
+are far too narrow), no correction for many tests (see `families`).
 
 Every statistic is a ratio of two sums over documents, so one primitive serves them all: `resampled_sums` draws the
-documents and returns the sums of all columns for the same draws. That is what makes a comparison paired.
+documents and returns the sums of all columns for the same draws. That is what makes a comparison paired. Documents of
+one outlet are alike; where a claim is about outlets that were not seen, whole outlets are drawn instead (`clusters`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dateline.errors import UserError
+from dateline.evaluate.statistics.intervals import LEVEL, Estimate, difference_estimate, ratio_estimate
 
 Vector = npt.NDArray[np.float64] | npt.NDArray[np.int64] | Sequence[float]
 """One number a document, in the same order in every vector that is given together."""
+Labels = npt.NDArray[np.str_] | npt.NDArray[np.int64] | Sequence[str]
+"""The cluster of each document, in the same order."""
 
 RESAMPLES = 10_000
-LEVEL = 0.95
 DRAWS_AT_ONCE = 500_000
-"""Bounds the memory to about 12 MB; 10,000 resamples of 10,000 documents take about half a second."""
+"""Bounds the memory to about 12 MB; 10,000 resamples of 10,000 documents take about a second."""
 
 
-class Estimate(NamedTuple):
-    """A number with its interval; `low` and `high` are NaN where the data cannot give one (a single document)."""
+def cluster_sums(columns: npt.NDArray[np.float64], clusters: Labels) -> npt.NDArray[np.float64]:
+    """Returns the sum of every column over each cluster, clusters in the order in which they first appear.
 
-    value: float
-    low: float
-    high: float
-    p_value: float = math.nan
-    """Two-sided, for differences only; NaN for levels and where there is a single document."""
+    Args:
+        columns: per-document quantities, shape [documents, columns].
+        clusters: a label for each document, such as its outlet.
+
+    Returns:
+        Sums, shape [clusters, columns].
+    """
+    labels = np.asarray(clusters)
+    if labels.shape != columns.shape[:1]:
+        raise UserError(f"one cluster label a document is needed: {labels.shape} labels, {len(columns)} documents")
+    _, first, members = np.unique(labels, return_index=True, return_inverse=True)
+    members = np.argsort(np.argsort(first))[members]
+    return np.column_stack([np.bincount(members, weights=column, minlength=len(first)) for column in columns.T])
 
 
 def resampled_sums(
-    columns: npt.NDArray[np.float64], *, resamples: int = RESAMPLES, seed: int = 0
+    columns: npt.NDArray[np.float64],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    clusters: Labels | None = None,
 ) -> npt.NDArray[np.float64]:
     """Returns the sum of every column over documents drawn with replacement, for each of many resamples.
 
@@ -51,12 +65,22 @@ def resampled_sums(
         columns: per-document quantities, shape [documents, columns].
         resamples: how many times a sample of the same size is drawn.
         seed: of the draws.
+        clusters: a label for each document; whole clusters are drawn then, as many as there are. None draws documents.
 
     Returns:
         Sums, shape [resamples, columns].
+
+    Raises:
+        UserError: where there are no documents, or a number is not finite.
     """
+    if len(columns) < 1:
+        raise UserError("no documents to resample; leave out empty groups")
+    if resamples < 1:
+        raise UserError(f"resamples must be 1 or more, not {resamples}")
+    _check_finite(columns)
+    if clusters is not None:
+        columns = cluster_sums(columns, clusters)
     documents = len(columns)
-    _check(documents, resamples)
     rng = np.random.default_rng(seed)
     sums = np.empty((resamples, columns.shape[1]))
     block = max(1, DRAWS_AT_ONCE // documents)
@@ -70,7 +94,13 @@ def resampled_sums(
 
 
 def micro_average(
-    nll: Vector, num_tokens: Vector, *, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
+    nll: Vector,
+    num_tokens: Vector,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+    clusters: Labels | None = None,
 ) -> Estimate:
     """Returns nats per token over all documents, sum(nll) / sum(tokens), with its percentile interval.
 
@@ -82,19 +112,26 @@ def micro_average(
         resamples: number of bootstrap resamples.
         seed: of the resamples.
         level: of the interval.
+        clusters: a label for each document, such as its outlet, to draw whole clusters; None draws documents.
 
     Raises:
-        UserError: where there is no document or no token.
+        UserError: where there is no document or no token, or a number is not finite.
     """
-    columns = _columns(nll, num_tokens)
+    columns = _units(nll, num_tokens, clusters)
     return ratio_estimate(columns, resampled_sums(columns, resamples=resamples, seed=seed), 0, 1, level=level)
 
 
 def bits_per_byte(
-    nll: Vector, num_bytes: Vector, *, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
+    nll: Vector,
+    num_bytes: Vector,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+    clusters: Labels | None = None,
 ) -> Estimate:
     """Returns sum(nll) / ln 2 / sum(bytes): the unit in which models with different tokenizers compare."""
-    nats_per_byte = micro_average(nll, num_bytes, resamples=resamples, seed=seed, level=level)
+    nats_per_byte = micro_average(nll, num_bytes, resamples=resamples, seed=seed, level=level, clusters=clusters)
     return Estimate(*(part / math.log(2) for part in nats_per_byte[:3]))
 
 
@@ -106,27 +143,23 @@ def paired_difference(
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = LEVEL,
+    clusters: Labels | None = None,
 ) -> Estimate:
     """Returns sum(nll - nll_versus) / sum(tokens) on the same documents, with interval and p-value.
 
     Negative means that the first is the better model, in nats per token. Pairing takes out how hard each document is,
     which is most of the spread: intervals are several times narrower than those of the two levels.
 
-    The p-value is (1 + count) / (resamples + 1), capped at 1, where count is twice the number of resampled differences
-    in the smaller tail (at or below zero, at or above zero). It is never below 1 / (resamples + 1): a bootstrap of B
-    resamples cannot know more, so "p = 0.0" is never printed.
+    The p-value is below 1 - level where the interval leaves out zero, and never below 1 / (resamples + 1).
     """
     first, second = _vector(nll), _vector(nll_versus)
     if len(first) != len(second):
         raise UserError(
             f"a paired difference needs the same documents on both sides, not {len(first)} and {len(second)}"
         )
-    columns = _columns(first - second, num_tokens)
+    columns = _units(first - second, num_tokens, clusters)
     sums = resampled_sums(columns, resamples=resamples, seed=seed)
-    estimate = ratio_estimate(columns, sums, 0, 1, level=level)
-    if len(columns) < 2:
-        return estimate
-    return estimate._replace(p_value=two_sided_p(sums[:, 0]))
+    return difference_estimate(columns, sums, 0, 1, level=level)
 
 
 def ratio_difference(
@@ -156,46 +189,23 @@ def ratio_difference(
     Raises:
         UserError: where there are no documents, or where their places tell nothing (the denominator is not positive).
     """
-    columns = _columns(numerator, denominator, what="gain to recover")
+    columns = _units(numerator, denominator, what="gain to recover")
     return ratio_estimate(columns, resampled_sums(columns, resamples=resamples, seed=seed), 0, 1, level=level)
 
 
-def ratio_estimate(
-    columns: npt.NDArray[np.float64], sums: npt.NDArray[np.float64], over: int, under: int, *, level: float = LEVEL
-) -> Estimate:
-    """Returns the ratio of two columns' totals with the percentile interval that resampled sums give.
-
-    Args:
-        columns: per-document quantities, shape [documents, columns].
-        sums: what `resampled_sums` made of them, shape [resamples, columns].
-        over: index of the column above the line.
-        under: index of the column below the line.
-        level: of the interval.
-    """
-    value = float(columns[:, over].sum() / columns[:, under].sum())
-    below = sums[:, under]
-    if len(columns) < 2 or not bool((below > 0).all()):
-        return Estimate(value, math.nan, math.nan)
-    tail = (1 - level) / 2
-    low, high = np.quantile(sums[:, over] / below, [tail, 1 - tail])
-    return Estimate(value, float(low), float(high))
-
-
-def two_sided_p(differences: npt.NDArray[np.float64]) -> float:
-    """Returns (1 + twice the smaller tail) / (resamples + 1), at most 1, for resampled differences around zero."""
-    smaller = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
-    return min(1.0, (1 + 2 * smaller) / (len(differences) + 1))
-
-
-def _columns(over: Vector, under: Vector, what: str = "tokens or bytes") -> npt.NDArray[np.float64]:
+def _units(
+    over: Vector, under: Vector, clusters: Labels | None = None, what: str = "tokens or bytes"
+) -> npt.NDArray[np.float64]:
     first, second = _vector(over), _vector(under)
     if len(first) != len(second):
         raise UserError(f"the vectors are of different documents: {len(first)} and {len(second)} entries")
     if not len(first):
         raise UserError("no documents: an interval needs at least one, and two to be finite")
+    columns = np.column_stack([first, second])
+    _check_finite(columns)
     if not second.sum() > 0:
         raise UserError(f"no {what} in these {len(first)} documents; the average is not defined")
-    return np.column_stack([first, second])
+    return columns if clusters is None else cluster_sums(columns, clusters)
 
 
 def _vector(values: Vector) -> npt.NDArray[np.float64]:
@@ -205,8 +215,11 @@ def _vector(values: Vector) -> npt.NDArray[np.float64]:
     return vector
 
 
-def _check(documents: int, resamples: int) -> None:
-    if documents < 1:
-        raise UserError("no documents to resample; leave out empty groups")
-    if resamples < 1:
-        raise UserError(f"resamples must be 1 or more, not {resamples}")
+def _check_finite(columns: npt.NDArray[np.float64]) -> None:
+    bad = np.argwhere(~np.isfinite(columns))
+    if len(bad):
+        document, column = (int(index) for index in bad[0])
+        raise UserError(
+            f"document {document} of {len(columns)} has {columns[document, column]} where a finite number is needed; "
+            "score it again, or leave it out on both sides"
+        )

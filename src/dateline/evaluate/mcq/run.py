@@ -1,0 +1,210 @@
+"""Asks a model many-choice questions under several conditions.
+
+Enters: a model folder, a file of questions, names of conditions. Leaves: a folder with `items.parquet`,
+`scores.parquet` and a manifest.
+Deliberately not done: no examples in the prompt, no item left out. What is too long for the model stops the evaluation,
+or is wrong in every form and under every condition where `long` says so: dropping it would flatter short contexts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from dateline.conditions import FIELDS, Field
+from dateline.config import fingerprint
+from dateline.errors import UserError
+from dateline.evaluate.mcq.answers import Settings, ask
+from dateline.evaluate.mcq.generative import NUM_TOKENS, TEMPERATURE
+from dateline.evaluate.mcq.items import (
+    ITEMS,
+    MAKE,
+    STAGE,
+    check_comparable,
+    matching_answers,
+    questions_fingerprint,
+    write_items,
+)
+from dateline.evaluate.mcq.prompts import LAYOUTS, Layout, question_conditions
+from dateline.evaluate.mcq.questions import Question, read_questions
+from dateline.evaluate.mcq.scores import score_rows
+from dateline.evaluate.statistics import RESAMPLES
+from dateline.evaluate.subject import Dtype, load_subject, subject_fingerprint, trained_fields
+from dateline.evaluate.table import SCORES, write_scores
+from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
+from dateline.records import Score
+
+BATCH_TOKENS = 8_192
+CONDITIONS = ("gold", "none", "wrong")
+GROUPINGS = ("continent", "country")
+Protocol = Literal["likelihood", "paper-generative"]
+"""`likelihood` asks for probabilities only; `paper-generative` samples answers besides."""
+Long = Literal["error", "wrong"]
+"""What becomes of items that are longer than the model can read."""
+
+
+def mcq_plan(
+    model_folder: Path,
+    questions: Sequence[Question],
+    *,
+    run: str,
+    conditions: Sequence[str] = CONDITIONS,
+    by: Sequence[str] = GROUPINGS,
+    layout: Layout = "question",
+    long: Long = "error",
+    protocol: Protocol = "likelihood",
+    temperature: float = TEMPERATURE,
+    num_tokens: int = NUM_TOKENS,
+    versus: Path | None = None,
+    dtype: Dtype = "float32",
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    fields: Sequence[Field] | None = None,
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Returns the recipe and parents that decide whether an evaluation is up to date, without asking anything.
+
+    Raises:
+        UserError: where a folder is missing, or a name is not known.
+    """
+    choices: list[tuple[str, str, tuple[str, ...]]] = [
+        ("layout", layout, LAYOUTS),
+        ("protocol", protocol, get_args(Protocol)),
+        ("long", long, get_args(Long)),
+        *(("by", name, GROUPINGS) for name in by),
+        *(("fields", name, FIELDS) for name in fields or ()),
+    ]
+    for what, value, known in choices:
+        if value not in known:
+            raise UserError(f"{what}: '{value}' is not known; known are {', '.join(known)}")
+    if not run:
+        raise UserError("the run has no name; give --run")
+    if temperature <= 0 or num_tokens < 1:
+        raise UserError(f"temperature must be above 0 and num_tokens 1 or more, not {temperature} and {num_tokens}")
+    shown = tuple(fields) if fields is not None else trained_fields(model_folder)
+    asked = question_conditions(conditions, shown)
+    recipe: dict[str, Any] = {
+        "run": run,
+        "protocol": protocol,
+        "conditions": [condition.name for condition in asked],
+        "fields": list(shown),
+        "by": list(by),
+        "layout": layout,
+        "long": long,
+        "dtype": dtype,
+        "resamples": resamples,
+        "seed": seed,
+    }
+    if protocol == "paper-generative":
+        recipe |= {"temperature": temperature, "num_tokens": num_tokens}
+    parents = {"model": subject_fingerprint(model_folder), "questions": questions_fingerprint(questions)}
+    if versus is not None:
+        parents["versus"] = require_manifest(versus, STAGE, MAKE).fingerprint
+    return recipe, parents
+
+
+def evaluate_mcq(
+    model_folder: Path,
+    file: Path,
+    *,
+    out: Path,
+    versus: Path | None = None,
+    device: str = "auto",
+    dtype: Dtype = "float32",
+    batch_tokens: int = BATCH_TOKENS,
+    overwrite: bool = False,
+    **options: Any,
+) -> Manifest:
+    """Asks a model every question of a file and writes the result to `out`.
+
+    Args:
+        model_folder: a Hugging Face folder of a causal language model, or the output of `dateline train`.
+        file: JSON Lines or Parquet with question, options, answer, country.
+        out: the folder to make.
+        versus: the result of another model on the same questions, for paired differences.
+        device: `auto`, `cpu`, `cuda`.
+        dtype: of weights and computation.
+        batch_tokens: tokens of a batch; changes speed and memory, not which option wins.
+        overwrite: replace what stands at `out`.
+        options: those of `mcq_plan`: `run`, `conditions`, `by`, `layout`, `long`, `protocol`, ...
+
+    Raises:
+        UserError: where questions, folders and model do not fit together, or a probability is not finite.
+    """
+    started = time.monotonic()
+    check_free(out, overwrite=overwrite, stage=STAGE)
+    questions = read_questions(file)
+    recipe, parents = mcq_plan(model_folder, questions, versus=versus, dtype=dtype, **options)
+    conditions = question_conditions(recipe["conditions"], recipe["fields"])
+    settings = Settings(
+        run=recipe["run"],
+        layout=recipe["layout"],
+        generative=recipe["protocol"] == "paper-generative",
+        temperature=recipe.get("temperature", TEMPERATURE),
+        num_tokens=recipe.get("num_tokens", NUM_TOKENS),
+        long_is_wrong=recipe["long"] == "wrong",
+        seed=recipe["seed"],
+        batch_tokens=batch_tokens,
+        dtype=dtype,
+    )
+    origin = {"model": parents["model"], "corpus": parents["questions"], **_protocols(recipe)}
+    if versus is not None:
+        check_comparable(versus, recipe["run"], origin)
+    subject = load_subject(model_folder, device=device, dtype=dtype)
+    answers, too_long = ask(subject, questions, conditions, settings)
+    others = matching_answers(versus, answers) if versus is not None else []
+    scores = score_rows(
+        answers, others, by=recipe["by"], origin=origin, resamples=recipe["resamples"], seed=recipe["seed"]
+    )
+    with new_folder(out, overwrite=overwrite, stage=STAGE) as folder:
+        write_items(folder / ITEMS, answers, origin)
+        write_scores(folder / SCORES, scores)
+        manifest = Manifest.of(
+            STAGE,
+            recipe,
+            parents,
+            counts={"in": len(questions), "kept": len(questions), "counted_wrong": len(too_long)},
+            facts={
+                "protocol": origin["protocol"],
+                "chance": chance(questions),
+                "accuracy": _overview(scores),
+                "shown": {condition.name: list(condition.fields) for condition in conditions},
+                "url": "absent from every prefix: a question stands in no outlet",
+                "too_long": too_long[:100],
+                "file": file.name,
+                "device": str(subject.model.device),
+                "batch_tokens": batch_tokens,
+                "seconds": round(time.monotonic() - started, 1),
+            },
+            packages=("torch", "transformers", "numpy"),
+        )
+        write_manifest(folder, manifest)
+    return manifest
+
+
+def chance(questions: Sequence[Question]) -> float:
+    """Returns the expected share of right answers of a blind guess: the mean of 1 / (number of options)."""
+    return float(np.mean([1 / len(question.options) for question in questions]))
+
+
+def _protocols(recipe: dict[str, Any]) -> dict[str, str]:
+    """Returns what makes two scores comparable: `mcq-1a2b3c4d`, and `paper-generative-...` for sampled answers."""
+    asked: dict[str, Any] = {name: recipe[name] for name in ("layout", "long", "seed")}
+    sampled = asked | {name: recipe[name] for name in ("temperature", "num_tokens") if name in recipe}
+    return {
+        "protocol": f"mcq-{fingerprint(asked)[:8]}",
+        "generative": f"paper-generative-{fingerprint(sampled)[:8]}",
+    }
+
+
+def _overview(scores: Sequence[Score]) -> dict[str, dict[str, float | None]]:
+    """Returns condition -> metric -> value over all items; None where nothing was answered."""
+    result: dict[str, dict[str, float | None]] = {}
+    for score in scores:
+        if score.grouping == "all" and not score.versus:
+            values = result.setdefault(score.condition, {})
+            values[score.metric] = round(score.value, 4) if score.num_documents else None
+    return result

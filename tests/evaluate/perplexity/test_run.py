@@ -1,0 +1,300 @@
+import json
+import math
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import dateline.model.scoring as scoring
+from dateline.conditions import Metadata, render
+from dateline.errors import UserError
+from dateline.evaluate.comparisons import differences
+from dateline.evaluate.perplexity import evaluate_perplexity, perplexity_plan
+from dateline.evaluate.protocol import Protocol
+from dateline.evaluate.table import merge_scores, read_documents, read_scores
+from dateline.manifest import is_current, read_manifest, stage_fingerprint
+from dateline.tokens.store import EncodedCorpus
+
+STRICT = Protocol(window=96, prefix_room=48)
+CONDITIONS = ("gold", "none", "wrong", "swap:ke")
+
+
+def evaluate(model, corpus, out, **changes):
+    settings = {
+        "protocol": STRICT, "conditions": CONDITIONS, "by": ("continent", "country"), "run": "tiny", "device": "cpu",
+        "resamples": 200,
+    }  # fmt: skip
+    return evaluate_perplexity(model, corpus, out=out, **{**settings, **changes})
+
+
+@pytest.fixture(scope="module")
+def done(llama, corpus, tmp_path_factory):
+    out = tmp_path_factory.mktemp("scores") / "tiny"
+    manifest = evaluate(llama, corpus, out)
+    return out, manifest
+
+
+def rows(out, condition="gold"):
+    return [row for row in read_documents(out).to_pylist() if row["condition"] == condition]
+
+
+def naive(folder, bos, prefix, body, length):
+    """One document at a time, one chunk at a time, straight from the definition."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    total = 0.0
+    for start in range(0, len(body), length):
+        chunk = body[start : start + length]
+        ids = torch.tensor([[bos, *prefix, *chunk]])
+        with torch.no_grad():
+            logp = model(ids).logits[0].double().log_softmax(-1)
+        total -= sum(float(logp[len(prefix) + i, token]) for i, token in enumerate(chunk))
+    return total
+
+
+def test_nll_is_that_of_a_naive_loop(done, llama, corpus):
+    out, _ = done
+    encoded, folder = EncodedCorpus.open(corpus), llama / "model"
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for condition in ("gold", "none"):
+        for row in rows(out, condition)[::4]:
+            index = encoded.ids.index(row["id"])
+            text = render(encoded.metadata(index), ("domain", "country")) if condition == "gold" else ""
+            prefix = tokenizer(text, add_special_tokens=False)["input_ids"]
+            body = encoded.tokens(index).tolist()
+            assert row["num_tokens"] == len(body)
+            expected = naive(folder, tokenizer.bos_token_id, prefix, body, STRICT.chunk_length)
+            assert row["nll"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_scored_tokens_are_the_same_under_every_condition(llama, corpus, tmp_path, monkeypatch):
+    seen = []
+
+    def record(model, segments, **options):
+        seen.append(segments)
+        return [np.ones(segment.num_scored, dtype=np.float32) for segment in segments]
+
+    monkeypatch.setattr(scoring, "score_tokens", record)
+    evaluate(llama, corpus, tmp_path / "out")
+    assert len(seen) == len(CONDITIONS)
+    scored = [[segment.input_ids[-segment.num_scored :].tolist() for segment in segments] for segments in seen]
+    assert scored[0] == scored[1] == scored[2] == scored[3]
+    encoded = EncodedCorpus.open(corpus)
+    every = np.concatenate([encoded.tokens(int(index)) for index in encoded.select("test")]).tolist()
+    assert [token for chunk in scored[0] for token in chunk] == every
+    assert max(len(segment.input_ids) for segments in seen for segment in segments) <= STRICT.window
+    heads = {len(segments[0].input_ids) - segments[0].num_scored for segments in seen}
+    assert len(heads) > 1
+
+
+def test_batches_do_not_change_the_scores(done, llama, corpus, tmp_path):
+    for batch_tokens in (1, 500):
+        evaluate(llama, corpus, tmp_path / str(batch_tokens), batch_tokens=batch_tokens)
+        for condition in CONDITIONS:
+            ours = np.array([row["nll"] / row["num_tokens"] for row in rows(done[0], condition)])
+            theirs = np.array([row["nll"] / row["num_tokens"] for row in rows(tmp_path / str(batch_tokens), condition)])
+            np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_scores_are_the_averages_of_the_documents(done):
+    out, manifest = done
+    scores = [s for s in read_scores(out) if s.grouping in ("all", "continent", "country") and s.condition]
+    assert len(scores) == len(CONDITIONS) * 3 * (1 + 3 + 4)
+    assert {(s.condition, s.fields) for s in scores} == {
+        ("gold", "domain+country"), ("none", ""), ("wrong", "domain+country"), ("swap:ke", "domain+country"),
+    }  # fmt: skip
+    assert {s.num_outlets for s in scores if s.grouping == "all"} == {4}
+    assert {score.group for score in scores if score.grouping == "country"} == {"ng", "pk", "gb", "ke"}
+    for condition in CONDITIONS:
+        table = rows(out, condition)
+        for score in (score for score in scores if score.condition == condition):
+            members = table if score.grouping == "all" else [row for row in table if row[score.grouping] == score.group]
+            nll, tokens, size = (sum(row[name] for row in members) for name in ("nll", "num_tokens", "num_bytes"))
+            expected = {"nll": nll / tokens, "ppl": math.exp(nll / tokens), "bits_per_byte": nll / math.log(2) / size}
+            assert score.value == pytest.approx(expected[score.metric])
+            assert score.ci_low <= score.value <= score.ci_high
+            assert (score.num_documents, score.num_tokens) == (len(members), tokens)
+            assert score.protocol == STRICT.fingerprint()
+            assert score.model == "f" * 16
+            assert score.corpus == manifest.parents["corpus"]
+
+
+def test_manifest_says_what_was_done(done, llama, corpus):
+    out, manifest = done
+    assert read_manifest(out) == manifest
+    assert manifest.stage == "perplexity"
+    assert manifest.counts["in"] == manifest.counts["kept"] == 12
+    assert manifest.recipe["fields"] == ["domain", "country"]
+    assert manifest.facts["longest_prefix"]["none"] == 0 < manifest.facts["longest_prefix"]["gold"]
+    assert manifest.facts["tokenizer"] == "the corpus's"
+    recipe, parents = perplexity_plan(
+        llama, corpus, protocol=STRICT, conditions=CONDITIONS, by=("continent", "country"), run="tiny", resamples=200
+    )
+    assert is_current(out, stage_fingerprint("perplexity", recipe, parents))
+    json.dumps(manifest.model_dump())
+
+
+def test_any_model_with_its_own_tokenizer(done, gpt2, corpus, tmp_path):
+    manifest = evaluate(gpt2, corpus, tmp_path / "gpt2", run="foreign", protocol=Protocol(window=200, prefix_room=150))
+    assert manifest.facts["tokenizer"] == "the model's own, on the same bytes"
+    assert manifest.facts["unknown_tokens"] == 0
+    assert manifest.recipe["fields"] == ["domain", "country", "continent"]
+    table = rows(tmp_path / "gpt2")
+    assert [row["num_bytes"] for row in table] == [row["num_bytes"] for row in rows(done[0])]
+    assert [row["num_tokens"] for row in table] != [row["num_tokens"] for row in rows(done[0])]
+    encoded, tokenizer = EncodedCorpus.open(corpus), AutoTokenizer.from_pretrained(gpt2)
+    index = encoded.ids.index(table[3]["id"])
+    body = tokenizer(encoded_text(encoded, index), add_special_tokens=False)["input_ids"]
+    prefix = tokenizer(
+        render(encoded.metadata(index), ("domain", "country", "continent")), add_special_tokens=False
+    )["input_ids"]  # fmt: skip
+    expected = naive(gpt2, tokenizer.eos_token_id, prefix, body, 49)
+    assert table[3]["nll"] == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(UserError, match="scored with protocol"):
+        merge_scores([done[0], tmp_path / "gpt2"])
+
+
+def encoded_text(encoded, index):
+    return AutoTokenizer.from_pretrained(encoded.tokenizer_folder).decode(encoded.tokens(index))
+
+
+def test_paper_protocol_truncates_and_its_conditions_are_not_paired(llama, corpus, tmp_path):
+    protocol = Protocol(name="paper", truncation=64)
+    evaluate(llama, corpus, tmp_path / "out", protocol=protocol, conditions=("gold", "none"))
+    encoded, tokenizer = EncodedCorpus.open(corpus), AutoTokenizer.from_pretrained(llama / "model")
+    for condition in ("gold", "none"):
+        row = rows(tmp_path / "out", condition)[-1]
+        index = encoded.ids.index(row["id"])
+        text = render(encoded.metadata(index), ("domain", "country")) if condition == "gold" else ""
+        prefix = tokenizer(text, add_special_tokens=False)["input_ids"]
+        kept = encoded.tokens(index).tolist()[: 64 - 1 - len(prefix)]
+        assert row["num_tokens"] == len(kept)
+        assert row["num_bytes"] < encoded.num_bytes[index]
+        expected = naive(llama / "model", tokenizer.bos_token_id, prefix, kept, 64)
+        assert row["nll"] == pytest.approx(expected, rel=1e-5)
+    documents = read_documents(tmp_path / "out")
+    with pytest.raises(UserError, match="different tokens were scored"):
+        differences(documents, documents, condition="gold", condition_versus="none")
+
+
+def test_strict_conditions_are_paired(done):
+    documents = read_documents(done[0])
+    scores = differences(documents, documents, condition="gold", condition_versus="none", by=["continent"])
+    gold, none = (sum(row["nll"] for row in rows(done[0], name)) for name in ("gold", "none"))
+    assert scores[0].value == pytest.approx((gold - none) / scores[0].num_tokens)
+    assert scores[0].versus == "tiny/none"
+    assert len(scores) == 4
+
+
+def test_fields_can_be_chosen_and_the_sample_is_counted(llama, corpus, tmp_path):
+    manifest = evaluate(
+        llama, corpus, tmp_path / "out", fields=["continent"], conditions=("gold",), by=(),
+        protocol=STRICT.model_copy(update={"num_documents": 4}), dtype="bfloat16",
+    )  # fmt: skip
+    assert manifest.recipe["fields"] == ["continent"]
+    assert manifest.counts["in"] == 12
+    assert manifest.counts["kept"] == 4
+    assert manifest.drops == {"not in the sample": 8}
+
+
+def test_a_broken_checkpoint_is_named_with_document_and_condition(llama, corpus, tmp_path):
+    broken = shutil.copytree(llama / "model", tmp_path / "broken")
+    weights = load_file(broken / "model.safetensors")
+    weights["model.norm.weight"][0] = float("nan")
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"run 'tiny': the nll of document 0000000000000001 under 'gold' is nan"):
+        evaluate(broken, corpus, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"protocol": Protocol()}, r"reads 256 tokens, the protocol's window is 2,048; set protocol.window to 256"),
+        ({"protocol": Protocol(window=96, prefix_room=3)}, r"under '.*' has \d+ tokens, the protocol reserves 3"),
+        ({"conditions": ("bronze",)}, "unknown condition 'bronze'"),
+        ({"conditions": ()}, "no conditions to score under"),
+        ({"conditions": ("gold", "gold")}, "conditions names 'gold' twice"),
+        ({"by": ("planet",)}, "cannot group by 'planet'; known are continent, country, domain"),
+        ({"run": ""}, "the run has no name"),
+        ({"protocol": STRICT.model_copy(update={"split": "train"})}, "no documents in split 'train'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(llama, corpus, tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        evaluate(llama, corpus, tmp_path / "out", **changes)
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_folders_and_taken_outputs_are_refused(done, llama, corpus, tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        evaluate(tmp_path / "nowhere", corpus, tmp_path / "out")
+    with pytest.raises(UserError, match="no such folder; make it with: dateline encode"):
+        evaluate(llama, tmp_path / "nowhere", tmp_path / "out")
+    with pytest.raises(UserError, match="already holds something"):
+        evaluate(llama, corpus, done[0])
+
+
+def test_metadata_is_that_of_the_store(corpus):
+    assert EncodedCorpus.open(corpus).metadata(1) == Metadata(
+        "https://dawn.com/1", "dawn.com", "pk", "Asia", "2024-01-02"
+    )
+
+
+def test_parts_add_up_to_the_document_and_are_the_same_tokens_under_every_condition(done):
+    out, _ = done
+    parts = pq.read_table(out / "parts.parquet").to_pylist()
+    assert {row["condition"] for row in parts} == {"gold", "none", "wrong"}
+    assert {row["num_bytes"] for row in parts} == {None}
+    for condition in ("gold", "none", "wrong"):
+        for document in rows(out, condition):
+            for grouping in ("part", "position"):
+                mine = [
+                    row for row in parts
+                    if (row["id"], row["condition"], row["grouping"]) == (document["id"], condition, grouping)
+                ]  # fmt: skip
+                assert sum(row["num_tokens"] for row in mine) == document["num_tokens"]
+                assert sum(row["nll"] for row in mine) == pytest.approx(document["nll"], rel=1e-6)
+    sizes = {
+        c: sorted((r["id"], r["grouping"], r["group"], r["num_tokens"]) for r in parts if r["condition"] == c)
+        for c in ("gold", "none", "wrong")
+    }
+    assert sizes["gold"] == sizes["none"] == sizes["wrong"]
+    scored = [s for s in read_scores(out) if s.grouping == "part" and s.metric == "nll" and s.condition == "gold"]
+    assert [s.group for s in scored] == ["title", "first 64", "rest"]
+    assert sum(s.value * s.num_tokens for s in scored) == pytest.approx(sum(r["nll"] for r in rows(out, "gold")))
+
+
+def test_the_body_ids_under_fields_swaps_and_their_mixture_are_the_same(llama, corpus, tmp_path, monkeypatch):
+    seen = []
+    inner = scoring.score_tokens
+    monkeypatch.setattr(scoring, "score_tokens", lambda model, s, **o: seen.append(s) or inner(model, s, **o))
+    names = ("gold", "country", "continent", "domain", "url_hash", "country+continent", "swap:all", "marginal")
+    evaluate(llama, corpus, tmp_path / "out", conditions=names, protocol=Protocol(window=128, prefix_room=80))
+    scored = [[segment.input_ids[-segment.num_scored :].tolist() for segment in segments] for segments in seen]
+    assert len(scored) == 6 + 4
+    assert all(ids == scored[0] for ids in scored)
+    nll = {
+        row["condition"]: row["nll"] for row in read_documents(tmp_path / "out").to_pylist() if row["id"] == f"{1:016x}"
+    }
+    swaps = sorted(name for name in nll if name.startswith("swap:"))
+    assert swaps == ["swap:gb", "swap:ke", "swap:ng", "swap:pk"]
+    exact = -np.logaddexp.reduce([math.log(1 / 4) - nll[name] for name in swaps])
+    assert nll["marginal:uniform"] == pytest.approx(exact)
+
+
+def test_title_words_in_the_url_are_reported_and_a_leak_is_named(llama, corpus, tmp_path):
+    manifest = evaluate(llama, corpus, tmp_path / "o", conditions=("url", "none"),
+                        protocol=Protocol(window=128, prefix_room=80))  # fmt: skip
+    assert manifest.facts["leaks"] == ["url"]
+    assert manifest.facts["title_in_url"] == 0.0
+    (share,) = [s for s in read_scores(tmp_path / "o") if s.metric == "title_in_url" and s.grouping == "all"]
+    assert (share.value, share.condition, share.num_documents) == (0.0, "", 12)
+
+
+def test_a_mixture_over_places_needs_the_same_tokens(llama, corpus, tmp_path):
+    with pytest.raises(UserError, match="'marginal' sums over places on the same tokens, which 'paper' does not"):
+        evaluate(llama, corpus, tmp_path / "o", conditions=("marginal",), protocol=Protocol(name="paper"))
