@@ -1,10 +1,15 @@
 """Evaluation speed against a loop that scores one document at a time in float32, with the same numbers.
 
-Enters: nothing; a newswire corpus and an untrained model are made in a temporary folder. Leaves: documents per second,
-a ratio, and the largest difference between the two in nats per token.
+Enters: nothing, or a file of news; a corpus and a model are made in a temporary folder (or `--model` and `--corpus`
+name a trained one and its encoded corpus). Leaves: documents per second, ratios, and how far the numbers are apart, in
+nats per token: over all documents, and for the worst one.
 Deliberately not done: no statistics inside the timing on either side.
 
-    python benchmarks/evaluation.py [--size nano] [--documents 600] [--repeats 3]
+    python benchmarks/evaluation.py [--articles news.parquet] [--size micro] [--documents 1000] [--repeats 3]
+    python benchmarks/evaluation.py --model runs/conditioned --corpus runs/encoded --documents 1000
+
+The loop is what the simplest correct script does: `model(ids).logits`, then cross-entropy, one by one. Ours is
+`score_segments` in batches of `--batch-tokens`, in each of `--precisions`; both take turns.
 """
 
 from __future__ import annotations
@@ -13,6 +18,8 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,59 +33,80 @@ from dateline.evaluate.protocol import Protocol
 from dateline.evaluate.subject import load_subject
 from dateline.model.build import build_model, llama_config
 from dateline.model.scoring import Segment, score_segments
-from dateline.model.sizes import ModelRecipe
+from dateline.model.sizes import SIZES, ModelRecipe
 from dateline.tokens.encode import EncodeRecipe, encode_corpus
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", default="nano")
-    parser.add_argument("--documents", type=int, default=600)
-    parser.add_argument("--vocab-size", type=int, default=4096)
-    parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
+    parser.add_argument("--articles", help="real news: a Parquet, JSON Lines or CSV file")
+    parser.add_argument("--model", type=Path, help="a trained model instead of random weights")
+    parser.add_argument("--corpus", type=Path, help="its encoded corpus")
+    parser.add_argument("--size", default="micro", choices=tuple(SIZES))
+    parser.add_argument("--documents", type=int, default=1000)
+    parser.add_argument("--window", type=int, default=1024)
+    parser.add_argument("--vocab-size", type=int, default=8192)
+    parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"], choices=("float32", "bfloat16"))
+    parser.add_argument("--batch-tokens", type=int, default=8192)
     parser.add_argument("--repeats", type=int, default=3)
-    args = parser.parse_args()
+    args = parser.parse_args(words)
+    if (args.model is None) != (args.corpus is None):
+        parser.error("--model and --corpus belong together")
     with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        recipe = CorpusRecipe(newswire=NewswireSource(articles=args.documents * 25))
-        build_corpus(recipe, root / "corpus")
-        encode_corpus(EncodeRecipe(vocab_size=args.vocab_size), root / "corpus", root / "encoded")
-        corpus = EncodedCorpus.open(root / "encoded")
-        tokenizer = load_tokenizer(corpus.tokenizer_folder)
-        config = llama_config(ModelRecipe(size=args.size), len(tokenizer), bos=0, eos=1, pad=2)
-        build_model(config, seed=0).save_pretrained(root / "model")
-        tokenizer.save_pretrained(root / "model")
-        subject = load_subject(root / "model", dtype=args.precision)
-        protocol = Protocol(num_documents=args.documents)
-        documents = take_documents(corpus, protocol, subject)
-        conditioner = Conditioner(
-            parse_condition("gold", ["domain", "country", "continent"]), seed=0, pool=documents.metadata
+        folder, encoded = (args.model, args.corpus) if args.model else make(Path(name), args)
+        subject = load_subject(folder)
+        protocol = Protocol(num_documents=args.documents, window=min(args.window, subject.positions or args.window))
+        documents = take_documents(EncodedCorpus.open(encoded), protocol, subject)
+        conditioner = Conditioner(parse_condition("gold", subject.fields), seed=0, pool=documents.metadata)
+        heads = encode_prefixes(subject, conditioner, documents)
+        segments, owners = [], []
+        for owner, (head, body) in enumerate(zip(heads, documents.bodies, strict=True)):
+            for segment in protocol.segments(subject.bos, head, body):
+                segments.append(segment)
+                owners.append(owner)
+        naive = AutoModelForCausalLM.from_pretrained(subject.folder, dtype=torch.float32).eval()
+        loops: dict[str, Callable[[], np.ndarray]] = {"one at a time": lambda: one_at_a_time(naive, segments)}
+        for precision in args.precisions:
+            settings = {"dtype": precision, "batch_tokens": args.batch_tokens}
+            loops[precision] = partial(score_segments, subject.model, segments, **settings)
+        seconds: dict[str, list[float]] = {name: [] for name in loops}
+        found: dict[str, np.ndarray] = {}
+        for repeat in range(args.repeats):
+            names = list(loops)
+            for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
+                started = time.perf_counter()
+                found[name] = loops[name]()
+                seconds[name].append(time.perf_counter() - started)
+    tokens = np.bincount(owners, [segment.num_scored for segment in segments])
+    number = len(documents.ids)
+    mean = sum(len(segment.input_ids) for segment in segments) / number
+    print(f"{number} documents of {mean:.0f} tokens with prefixes, {len(segments)} segments, {args.repeats} rounds\n")
+    print("| Loop | documents/s | Faster by | Difference over all | Of the worst document |\n|---|--:|--:|--:|--:|")
+    exact = np.bincount(owners, found["one at a time"])
+    for name, taken in seconds.items():
+        ratios = [theirs / ours for theirs, ours in zip(seconds["one at a time"], taken, strict=True)]
+        change = np.bincount(owners, found[name]) - exact
+        print(
+            f"| {name} | {number / statistics.median(taken):.1f} | {statistics.median(ratios):.2f} "
+            f"[{min(ratios):.2f}, {max(ratios):.2f}] | {change.sum() / tokens.sum():+.1e} | "
+            f"{np.abs(change / tokens).max():.1e} |"
         )
-        prefixes = encode_prefixes(subject, conditioner, documents)
-        segments = [
-            segment
-            for prefix, body in zip(prefixes, documents.bodies, strict=True)
-            for segment in protocol.segments(0, prefix, body)
-        ]
-        naive = AutoModelForCausalLM.from_pretrained(root / "model", dtype=torch.float32).eval()
-        ours, alone, worst = [], [], 0.0
-        for _ in range(args.repeats):
-            started = time.perf_counter()
-            expected = one_at_a_time(naive, segments)
-            alone.append(len(segments) / (time.perf_counter() - started))
-            started = time.perf_counter()
-            found = score_segments(subject.model, segments, dtype=args.precision)
-            ours.append(len(segments) / (time.perf_counter() - started))
-            scored = np.array([segment.num_scored for segment in segments])
-            worst = max(worst, float(np.abs((found - expected) / scored).max()))
-    ratios = [a / b for a, b in zip(ours, alone, strict=True)]
-    print(
-        f"{args.size}, {len(segments)} documents, {args.precision}: {statistics.median(ours):,.1f} documents/s, one at "
-        f"a time in float32 {statistics.median(alone):,.1f}; ratio {statistics.median(ratios):.2f} "
-        f"[{min(ratios):.2f}, {max(ratios):.2f}]; largest difference {worst:.1e} nats per token"
-    )
+
+
+def make(root: Path, args: argparse.Namespace) -> tuple[Path, Path]:
+    """Makes a corpus and a model with random weights; returns the folders of model and encoded corpus."""
+    recipe = CorpusRecipe(newswire=NewswireSource(articles=args.documents * 25))
+    if args.articles:
+        recipe = CorpusRecipe(paths=(args.articles,), require_place=True)
+    build_corpus(recipe, root / "corpus")
+    encode_corpus(EncodeRecipe(vocab_size=args.vocab_size), root / "corpus", root / "encoded")
+    tokenizer = load_tokenizer(root / "encoded" / "tokenizer")
+    config = llama_config(ModelRecipe(size=args.size), len(tokenizer), bos=0, eos=1, pad=2)
+    build_model(config, seed=0).save_pretrained(root / "model")
+    tokenizer.save_pretrained(root / "model")
+    return root / "model", root / "encoded"
 
 
 @torch.no_grad()

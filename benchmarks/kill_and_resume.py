@@ -17,7 +17,6 @@ import json
 import multiprocessing
 import os
 import random
-import socket
 import sys
 import tempfile
 import time
@@ -128,9 +127,7 @@ def compare(recipe: str, root: Path, size: int, kills: int, steps: int, draw: ra
 def start(recipe: str, out: Path, size: int, log: Path) -> list[Any]:
     """Starts the processes of a run, forked from one that has imported everything already."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = random.randrange(20_000, 32_000)  # outside the range of outgoing connections, one of which might take it
     context = multiprocessing.get_context("forkserver")
     processes = [context.Process(target=train, args=(recipe, out, rank, size, port, log)) for rank in range(size)]
     for process in processes:

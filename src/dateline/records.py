@@ -138,11 +138,12 @@ class Score:
     versus: str = ""
     """For differences: `run/condition` that was subtracted, on the same documents."""
     p_value: float | None = None
-    """Two-sided, paired bootstrap, never below 1/(resamples + 1); None for levels."""
+    """Two-sided and paired; by bootstrap never below 1/(resamples + 1); None for levels."""
     p_holm: float | None = None
     """The same after Holm's correction over its family of tests; None for levels."""
     mde: float | None = None
-    """Minimum detectable effect: the difference that this comparison would have found in 80% of repetitions."""
+    """Minimum detectable effect: the difference that this comparison would have found in 80% of repetitions; too small
+    where there are fewer than some ten documents or three seeds."""
     num_outlets: int = 0
     """Distinct domains among the documents; 0 where there are none to count."""
     num_seeds: int = 1

@@ -201,3 +201,12 @@ def test_rates_are_not_judged_on_the_seed_that_chose_them(script, capsys):
     with pytest.raises(SystemExit):
         script("optimizers").main(["--sweep-seed", "1"])
     assert "must not be judged on it" in capsys.readouterr().err
+
+
+def test_the_evaluation_script_scores_the_same_numbers(script, capsys):
+    words = ["--size", "pico", "--documents", "8", "--vocab-size", "600", "--window", "128", "--repeats", "1"]
+    script("evaluation").main(words)
+    rows = {row[0]: row[1:] for row in table(capsys.readouterr().out, "Loop")}
+    assert rows.keys() == {"one at a time", "float32", "bfloat16"}
+    assert all(number(speed) > 0 for speed, *_ in rows.values())
+    assert abs(float(rows["float32"][2])) < 1e-5

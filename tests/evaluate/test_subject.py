@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import GPT2LMHeadModel
 
 from dateline.conditions import DEFAULT_FIELDS
 from dateline.errors import UserError
@@ -30,8 +31,11 @@ def test_a_train_output_is_found_with_its_fields_and_fingerprint(llama, corpus):
     assert tokenizer_fingerprint(subject.tokenizer) == tokenizer_fingerprint(stored)
 
 
-def test_any_folder_is_found_with_the_defaults(gpt2):
-    subject = load_subject(gpt2, device="cpu", dtype="bfloat16")
+def test_any_folder_is_found_with_the_defaults(gpt2, tmp_path):
+    assert load_subject(gpt2, device="cpu", dtype="bfloat16").model.dtype == torch.float32  # as it lies in the folder
+    low = shutil.copytree(gpt2, tmp_path / "low")
+    GPT2LMHeadModel.from_pretrained(gpt2, dtype=torch.bfloat16).save_pretrained(low)
+    subject = load_subject(low, device="cpu", dtype="bfloat16")
     assert subject.fields == DEFAULT_FIELDS
     assert subject.bos == subject.tokenizer.eos_token_id
     assert subject.positions == 256

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from dateline.errors import UserError
-from dateline.report.scoretable import Comparison, ScoreTable, country_name, family, read_scores
+from dateline.evaluate.comparisons import family
+from dateline.report.scoretable import Comparison, ScoreTable, country_name, read_scores
 
 from .helpers import score, scores, write_scores
 

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import random
 import socket
 
 import pytest
@@ -104,6 +105,15 @@ train_model(recipe, out, resume=resume)
 """
 
 
+def free_port():
+    """Returns a port outside the range of outgoing connections, one of which might take it in the meantime."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+
+
 @pytest.fixture
 def start(tmp_path):
     """Starts a run in one process or several, forked from one that has imported everything already."""
@@ -112,9 +122,7 @@ def start(tmp_path):
     started = []
 
     def begin(recipe, out, size=1, *, resume=False, before=""):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         processes = []
         for rank in range(size):
             environment = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}

@@ -1,7 +1,7 @@
 """The command `dateline`: one verb a file.
 
-Enters: the words of a command line. Leaves: an exit code: 0, or 2 for the user's mistakes, 1 for failures, 130 when
-stopped.
+Enters: the words of a command line. Leaves: an exit code: 0, or 2 for the user's mistakes, 1 for failures, 3 where an
+audit finds a set unfit, 130 when stopped.
 Deliberately not done: no work here, and no heavy import: a verb's module loads when the verb is called, and torch when
 the verb has checked its arguments.
 """

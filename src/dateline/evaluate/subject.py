@@ -84,7 +84,8 @@ def load_subject(folder: Path, *, device: str = "auto", dtype: Dtype = "float32"
     Args:
         folder: a Hugging Face model folder, or a train output that holds one under `model/`.
         device: `auto` takes a GPU where there is one; otherwise a torch device.
-        dtype: of the weights.
+        dtype: `float32` for weights and computation; under `bfloat16` weights stay in the format of the folder, so that
+            float32 ones lose nothing but what each matrix product rounds.
 
     Raises:
         UserError: where something is missing, unreadable or does not fit together.
@@ -101,7 +102,10 @@ def load_subject(folder: Path, *, device: str = "auto", dtype: Dtype = "float32"
     with _quiet():
         try:
             loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
-                folder, local_files_only=True, dtype=getattr(torch, dtype), output_loading_info=True
+                folder,
+                local_files_only=True,
+                dtype=torch.float32 if dtype == "float32" else "auto",
+                output_loading_info=True,
             )
         except Exception as error:  # a damaged file raises what its reader happens to raise
             raise UserError(f"{folder}: not a loadable causal language model ({_first_line(error)})") from None

@@ -9,7 +9,6 @@ hull of their intervals and the p-value the largest: never surer than the data. 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dateline.errors import UserError
+from dateline.evaluate.comparisons import family
 from dateline.places.countries import all_countries
 from dateline.records import CONTINENTS, Score
 from dateline.report.numerals import is_number
@@ -35,7 +35,6 @@ ORDER = ("gold", "none", "wrong")
 OTHER = "Other"
 _OPTIONAL = ("versus", "p_value", "p_holm", "mde", "num_outlets", "num_seeds", "fields")
 """Columns that older tables lack; each has a value that says so."""
-_SEED = re.compile(r"[-_.]?seed[-_=]?\d+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +69,6 @@ class Comparison:
 
     this: Cell
     versus: Cell
-
-
-def family(run: str) -> str:
-    """Returns the name of a run without its seed: `plain-seed0` -> `plain`."""
-    return _SEED.sub("", run) or run
 
 
 def country_name(code: str) -> str:

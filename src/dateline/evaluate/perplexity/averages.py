@@ -98,6 +98,7 @@ def leak_scores(
         words = int(columns[:, 1].sum())
         if words:
             share = ratio_estimate(columns, resampled_sums(columns, resamples=resamples, seed=seed), 0, 1)
+            share = Estimate(share.value, *np.clip(share[1:3], 0.0, 1.0).tolist())
             about = {"condition": "", "fields": "", "num_tokens": words}
             scores += _rows({METRIC: share}, origin, grouping, group, places, members, about)
     return scores

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dateline.evaluate.comparisons import family
 from dateline.report import numerals, sentences
 from dateline.report.figures import Figure, curves
 from dateline.report.figures.recovered import recovered as draw_recovered
 from dateline.report.folder import Results
-from dateline.report.scoretable import SWAP, family
+from dateline.report.scoretable import SWAP
 from dateline.report.words import named
 
 MOST_LINES = 12

@@ -10,13 +10,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dateline.evaluate.comparisons import family
 from dateline.records import Score
 from dateline.report import intervals
 from dateline.report.figures import Figure
 from dateline.report.figures.shares import Mark, SharePanel, ShareRow, shares
 from dateline.report.measures import Measured
 from dateline.report.numerals import NOT_AVAILABLE, count, counted, is_number, large, percent
-from dateline.report.scoretable import family
 from dateline.report.sections.leaks import marked
 from dateline.report.words import told, upper
 

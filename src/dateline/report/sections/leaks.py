@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dateline.evaluate.comparisons import family
 from dateline.records import Score
 from dateline.report import intervals
 from dateline.report.numerals import counted, percent
-from dateline.report.scoretable import ScoreTable, country_name, family
+from dateline.report.scoretable import ScoreTable, country_name
 from dateline.report.words import MARK, listed
 
 TITLE_IN_URL = "title_in_url"

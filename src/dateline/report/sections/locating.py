@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dateline.evaluate.comparisons import family
 from dateline.places.countries import all_countries
 from dateline.records import CONTINENTS, Score
 from dateline.report import intervals
@@ -17,7 +18,7 @@ from dateline.report.figures.matrix import Side, Tile, matrix
 from dateline.report.figures.reliability import Bin, Panel, reliability
 from dateline.report.measures import Locating
 from dateline.report.numerals import count, counted, is_number, number, p_text, percent, signed
-from dateline.report.scoretable import OTHER, country_name, family
+from dateline.report.scoretable import OTHER, country_name
 from dateline.report.sections.leaks import marked
 from dateline.report.words import upper
 

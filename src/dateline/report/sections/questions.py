@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dateline.evaluate.comparisons import family
 from dateline.records import CONTINENTS, Score
 from dateline.report import intervals
 from dateline.report.figures import Figure
 from dateline.report.figures.shares import Mark, SharePanel, ShareRow, shares
 from dateline.report.measures import Measured
 from dateline.report.numerals import is_number, percent
-from dateline.report.scoretable import ORDER, family
+from dateline.report.scoretable import ORDER
 from dateline.report.sections.leaks import marked
 from dateline.report.words import told
 
