@@ -74,9 +74,8 @@ def measure(locator: Locator, size: str, length: int, tokens: list[int], repeats
         return lambda: way.nll([body], ["text"])
 
     ways = {
-        "all places in a batch": locate(locator),
-        "one batch whatever its size": locate(replace(locator, batch_tokens=10**9)),
-        "batches of 2,048 tokens": locate(replace(locator, batch_tokens=2048)),
+        f"batches of {locator.batch_tokens:,} tokens (default)": locate(locator),
+        "batches of 8,192 tokens": locate(replace(locator, batch_tokens=8192)),
         "a place at a time": locate(replace(locator, batch_tokens=1)),
         **{f"first {n} tokens": locate(replace(locator, num_tokens=n)) for n in tokens if n < length},
     }

@@ -233,3 +233,12 @@ def test_tests_that_could_not_be_made_do_not_count():
     first, second = correct(rows)
     assert first.p_holm == 0.02
     assert math.isnan(second.p_holm)
+
+
+def test_all_swaps_of_a_run_are_one_family():
+    def cell(home, other, p):
+        return Score("a", f"swap:{other}", "country", home, "nll_difference", 0.1, 0, 0.2, 9, 90, "s", "m", "c",
+                     f"a/swap:{home}", p)  # fmt: skip
+
+    cells = [cell("ng", "gb", 0.01), cell("gb", "ng", 0.02), cell("ng", "ke", 0.5)]
+    assert [score.p_holm for score in correct(cells)] == [0.03, 0.04, 0.5]

@@ -125,8 +125,9 @@ def correct(scores: Sequence[Score]) -> list[Score]:
 
     A family is what is read together and from which one picks what stands out. The groups of one grouping of one
     comparison (is it better in each of 18 countries?) are a family; so are the `all` rows of all comparisons of one
-    metric (which condition helps?). Rows over seeds form families of their own: they say again, for new seeds, what
-    the rows of single runs say. A test that could not be made (p is NaN) is in no family and stays NaN.
+    metric (which condition helps?), and so is the matrix of all swaps of one run. Rows over seeds form families of
+    their own: they say again, for new seeds, what the rows of single runs say. A test that could not be made (p is NaN)
+    is in no family and stays NaN.
     """
     families: dict[tuple[object, ...], list[tuple[int, float]]] = {}
     for index, score in enumerate(scores):
@@ -134,7 +135,8 @@ def correct(scores: Sequence[Score]) -> list[Score]:
             continue
         key: tuple[object, ...] = (score.metric, score.grouping, score.num_seeds > 1)
         if score.grouping != "all":
-            key = (*key, score.run, score.condition, score.versus)
+            swapped = score.condition.startswith("swap:") and "/swap:" in score.versus
+            key = (*key, score.run, *(("swap:",) if swapped else (score.condition, score.versus)))
         families.setdefault(key, []).append((index, score.p_value))
     result = [replace(score, p_holm=score.p_value) for score in scores]
     for tests in families.values():
