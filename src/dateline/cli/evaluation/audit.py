@@ -87,7 +87,7 @@ def run(words: list[str]) -> None:
 
 
 def show(audit: Audit, out: Path | None = None) -> None:
-    """Prints an audit for people: a table of all checks, a sentence for each, and the verdict last."""
+    """Prints an audit for people: a table of all checks, a sentence for each that is not fit, and the verdict."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -117,7 +117,8 @@ def described(audit: Audit) -> list[RenderableType]:
         style = STYLES[finding.verdict]
         cells = _cells(finding)
         table.add_row(Text(finding.check), Text(finding.verdict, style=style), *(Text(cell) for cell in cells))
-        told.add_row(Text(finding.check, style=style), Text(f"{one_line(finding.sentence)} ({finding.rule})"))
+        if finding.verdict != "fit":  # --json and --out have the words of all
+            told.add_row(Text(finding.check, style=style), Text(f"{one_line(finding.sentence)} ({finding.rule})"))
     head = f"{one_line(str(audit.path))}: {audit.num_items:,} items, {audit.num_questions:,} of them questions"
     return [Text(head, style="bold"), Text(""), table, Text(""), told]
 

@@ -15,7 +15,10 @@ def print_rows(rows: list[dict[str, str]]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in rows[0] if rows else ():
-        table.add_column(name, justify="left" if name in ("run", "condition", "versus") else "right")
+        if name in ("run", "condition", "versus", "metric"):
+            table.add_column(name, overflow="fold")  # a name that is cut short is no name
+        else:
+            table.add_column(name, justify="right")
     for row in rows:
         table.add_row(*(Text(value) for value in row.values()))
     Console(highlight=False).print(table)
