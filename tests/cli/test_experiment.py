@@ -28,13 +28,25 @@ def test_the_same_command_again_prints_the_outcome_and_skips_the_work(dateline, 
 
 
 def test_differences_are_said_in_percent_of_perplexity():
-    found = {"value": 0.0953102, "ci": [-0.1053605, 0.1823216], "p": 0.00049}
-    lines = verdicts({"nll_difference": {"a/gold - b/none": found, "c": {**found, "ci": [None, None], "p": None}}})
+    found = {"value": 0.0953102, "ci": [-0.1053605, 0.1823216], "p": 0.00049, "seeds": 1}
+    pairs = {"a/gold - b/none": found, "c": {**found, "ci": [None, None], "p": None}}
+    lines = verdicts({"nll_difference": pairs, "leaks": []})
     assert lines == [
         "",
         "  a/gold - b/none: perplexity +10.00% [-10.00, +20.00], p < 0.001",
         "  c: perplexity +10.00% [no interval], p not available",
     ]
+
+
+def test_seeds_are_pooled_and_a_leak_is_named():
+    found = {"value": 0.0, "ci": [-0.1053605, 0.0953102], "p": 0.5, "seeds": 1}
+    pairs = {"a-seed0/url - b-seed0/none": found, "a/url - b/none": {**found, "seeds": 2}}
+    lines = verdicts({"nll_difference": pairs, "leaks": ["a-seed0/url"]})
+    assert lines[1:3] == [
+        "  mean and interval over 2 seeds:",
+        "  a/url - b/none: perplexity +0.00% [-10.00, +10.00], p = 0.500",
+    ]
+    assert lines[3].startswith("  LEAK: a-seed0/url: the prefix shows the URL")
 
 
 def test_a_mistake_in_the_recipe_leaves_no_folder(dateline, experiment_recipe, tmp_path):

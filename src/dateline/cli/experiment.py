@@ -58,16 +58,23 @@ def execute(recipe: ExperimentRecipe, out: Path) -> None:
     from dateline.cli.evaluation.tables import print_rows
 
     print(f"\nperplexity on {summary['num_documents']:,} test documents, with 95% intervals")
-    print_rows(summary_rows(read_scores(out)))
+    scores = read_scores(out)
+    print_rows(summary_rows(score for score in scores if not score.condition.startswith("swap:")))
+    if any(score.condition.startswith("swap:") for score in scores):
+        print("what every country's texts lose when told another country is in the report")
     for line in verdicts(summary):
         print(line)
     print(f"\n{page} ({summary['seconds']:.0f} s)")
 
 
 def verdicts(summary: dict[str, Any]) -> list[str]:
-    """Says the paired differences in words, with their intervals."""
-    lines = []
-    for pair, found in summary["nll_difference"].items():
+    """Says the paired differences in words, with their intervals: over all seeds where there are several."""
+    pairs = summary["nll_difference"]
+    pooled = {pair: found for pair, found in pairs.items() if found["seeds"] > 1}
+    from dateline.evaluate.perplexity.leak import WARNING
+
+    lines = [f"  mean and interval over {max(f['seeds'] for f in pooled.values())} seeds:"] if pooled else []
+    for pair, found in (pooled or pairs).items():
         ends = _interval([_percent(value) for value in found["ci"]], "+.2f")
         lines.append(f"  {pair}: perplexity {_percent(found['value']):+.2f}% {ends}, p {_p(found['p'])}")
     if "recovered_gain" in summary:
@@ -75,6 +82,7 @@ def verdicts(summary: dict[str, Any]) -> list[str]:
             f"  recovered gain: {summary['recovered_gain']:.3f} {_interval(summary['recovered_gain_ci'], '.3f')} "
             "of what knowing the place is worth (1 = all)"
         )
+    lines += [f"  LEAK: {name}: {WARNING}" for name in summary["leaks"]]
     return ["", *lines]
 
 
