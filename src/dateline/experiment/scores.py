@@ -40,14 +40,14 @@ def score_table(recipe: ExperimentRecipe, runs: list[Run], out: Path) -> list[Sc
         conditions: dict[str, Any] = {"condition": pair.condition, "condition_versus": pair.versus_condition}
         first, second = documents[pair.run], documents[pair.versus_run]
         scores += differences(first, second, **conditions, by=recipe.evaluate.by, **settings)
-        for group in _token_groups(parts[pair.run], pair.condition, parts[pair.versus_run], pair.versus_condition):
-            one, other = (
+        for group in _token_groups(pair, parts):
+            first, second = (
                 _where(parts[name], grouping=group[0], group=group[1]) for name in (pair.run, pair.versus_run)
             )
-            scores += differences(one, other, **conditions, token_group=group, **settings)
+            scores += differences(first, second, **conditions, token_group=group, **settings)
     for run in runs:
         scores += swap_differences(documents[run.name], settings)
-    scores += _over_seeds(recipe, runs, pairs, documents)
+    scores += _over_seeds(recipe, runs, pairs, documents, parts)
     return correct(scores)
 
 
@@ -75,31 +75,38 @@ def swap_differences(documents: pa.Table, settings: dict[str, Any]) -> list[Scor
 
 
 def _over_seeds(
-    recipe: ExperimentRecipe, runs: list[Run], pairs: list[Comparison], documents: dict[str, pa.Table]
-) -> list[Score]:
-    """Returns the comparisons of families, where each was trained with several seeds."""
+    recipe: ExperimentRecipe, runs: list[Run], pairs: list[Comparison], documents: dict[str, pa.Table],
+    parts: dict[str, pa.Table],
+) -> list[Score]:  # fmt: skip
+    """Returns the comparisons of families, where each was trained with several seeds, also by part of the document."""
     family = {run.name: run.family for run in runs}
-    several: dict[tuple[str, str, str, str], list[tuple[pa.Table, pa.Table]]] = {}
+    several: dict[tuple[str, str, str, str], list[Comparison]] = {}
     for pair in pairs:
         key = (family[pair.run], pair.condition, family[pair.versus_run], pair.versus_condition)
-        several.setdefault(key, []).append((documents[pair.run], documents[pair.versus_run]))
-    return [
-        score
-        for (_, condition, _, versus), tables in several.items()
-        if len(tables) > 1
-        for score in across_seed_differences(
-            tables, condition=condition, condition_versus=versus, by=recipe.evaluate.by, cluster=recipe.evaluate.cluster
-        )
-    ]
+        several.setdefault(key, []).append(pair)
+    scores: list[Score] = []
+    for (_, condition, _, versus), seeds in several.items():
+        if len(seeds) < 2:
+            continue
+        settings: dict[str, Any] = {
+            "condition": condition, "condition_versus": versus, "cluster": recipe.evaluate.cluster,
+        }  # fmt: skip
+        tables = [(documents[pair.run], documents[pair.versus_run]) for pair in seeds]
+        scores += across_seed_differences(tables, by=recipe.evaluate.by, **settings)
+        for grouping, group in _token_groups(seeds[0], parts):
+            where = {"grouping": grouping, "group": group}
+            sides = [(_where(parts[p.run], **where), _where(parts[p.versus_run], **where)) for p in seeds]
+            scores += across_seed_differences(sides, token_group=(grouping, group), **settings)
+    return scores
 
 
-def _token_groups(first: pa.Table, condition: str, second: pa.Table, versus: str) -> list[tuple[str, str]]:
+def _token_groups(pair: Comparison, parts: dict[str, pa.Table]) -> list[tuple[str, str]]:
     """Returns the parts that both sides have, in the order of their table."""
     sides = []
-    for table, name in ((first, condition), (second, versus)):
-        chosen = _where(table, condition=name)
-        pairs = zip(*(chosen.column(key).to_pylist() for key in ("grouping", "group")), strict=True)
-        sides.append(dict.fromkeys(pairs))
+    for run, condition in ((pair.run, pair.condition), (pair.versus_run, pair.versus_condition)):
+        chosen = _where(parts[run], condition=condition)
+        names = zip(*(chosen.column(key).to_pylist() for key in ("grouping", "group")), strict=True)
+        sides.append(dict.fromkeys(names))
     return [group for group in sides[0] if group in sides[1]]
 
 

@@ -189,6 +189,9 @@ def _levels_only(table: ScoreTable) -> str:
 def _trust(table: ScoreTable) -> list[str]:
     seeds = min((e.num_seeds for cell in table.cells if (e := table.level(cell, "nll"))), default=1)
     if seeds > 1:
-        means = "values are means over them and intervals the hull of theirs"
+        means = (
+            "values are means over them; a level has the hull of their intervals, a pooled difference an interval over "
+            "documents and seeds"
+        )
         return [f"Every model was trained with at least {seeds} seeds; {means}."]
     return ["Not every model was trained with several seeds: the intervals speak of documents, not of training luck."]
