@@ -90,7 +90,7 @@ def test_groups_hold_every_document_once_and_name_the_unknown():
 def test_summary_rows_have_a_column_for_each_group():
     none = replace(SCORE, condition="none", value=10.0)
     assert summary_rows([SCORE, AFRICA, none]) == [
-        {"run": "r", "condition": "gold", "all": "9.50 [9.10, 9.90]", "Africa": "8.25"},
+        {"run": "r", "condition": "gold", "all": "9.50 [9.10, 9.90]", "Africa": "8.25 [no interval]"},
         {"run": "r", "condition": "none", "all": "10.00 [9.10, 9.90]", "Africa": ""},
     ]
     assert summary_rows([SCORE], interval=False)[0]["all"] == "9.50"

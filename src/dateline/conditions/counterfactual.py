@@ -151,6 +151,12 @@ class Conditioner:
         drawn = candidates[stable_hash("counterfactual", str(self.seed), document_id) % len(candidates)]
         return drawn._replace(date=metadata.date)
 
+    def shown(self) -> tuple[Field, ...]:
+        """Returns the fields that its prefixes show: of a country without an outlet in the pool only the places."""
+        if self.condition.transform == "swap" and not self._swapped[0].domain:
+            return tuple(field for field in self.condition.fields if field in ("country", "continent", "date"))
+        return self.condition.fields
+
     def prefix(self, metadata: Metadata, document_id: str) -> str:
         """Returns the prefix text of a document; empty under `none`."""
         return render(self.metadata(metadata, document_id), self.condition.fields)

@@ -146,10 +146,17 @@ def trained_fields(folder: Path) -> tuple[Field, ...]:
     Models that were trained with none, and models from elsewhere, are asked with the default fields: what they make of
     a prefix that they never saw is a question worth asking, and `none` remains the condition that suits them.
     """
+    return known_fields(folder) or DEFAULT_FIELDS
+
+
+def known_fields(folder: Path) -> tuple[Field, ...] | None:
+    """Returns the fields that a model was trained with, empty for a plain model; None where nothing says so."""
     from dateline.model.build import model_folder
 
     folder = model_folder(folder)
-    named = _about(folder).get("fields") or DEFAULT_FIELDS
+    named = _about(folder).get("fields")
+    if named is None:
+        return None
     unknown = [name for name in named if name not in FIELDS]
     if unknown:
         raise UserError(f"{folder / 'dateline.json'}: unknown field '{unknown[0]}'; made by a newer Dateline?")

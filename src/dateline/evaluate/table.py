@@ -152,7 +152,8 @@ def summary_rows(
     for score in chosen:
         key = (score.run, score.condition, score.versus)
         if key not in rows:
-            head = {"run": score.run, "condition": score.condition}
+            leak = " [leak]" if "url" in score.fields.split("+") else ""
+            head = {"run": score.run, "condition": f"{score.condition}{leak}"}
             head |= {"versus": score.versus} if score.versus else {}
             rows[key] = head | dict.fromkeys(columns, "")
         rows[key][score.group] = _shown(score, interval)
@@ -162,9 +163,9 @@ def summary_rows(
 def _shown(score: Score, interval: bool) -> str:
     digits = 2 if score.metric == "ppl" else 4
     text = f"{score.value:.{digits}f}"
-    if interval and not math.isnan(score.ci_low):
-        text += f" [{score.ci_low:.{digits}f}, {score.ci_high:.{digits}f}]"
-    return text
+    if interval and math.isnan(score.ci_low):
+        return f"{text} [{'one document' if score.num_documents == 1 else 'no interval'}]"
+    return f"{text} [{score.ci_low:.{digits}f}, {score.ci_high:.{digits}f}]" if interval else text
 
 
 def _read(path: Path) -> pa.Table:

@@ -20,7 +20,12 @@ def share(value, low, high):
         (share(0.5, 0.4, 0.61), 0.0, "reached with 50.0% [40.0%, 61.0%] of these."),
         (share(0.5, 0.4, math.inf), 0.0, "reached with 50.0% [40.0%, not reached] of these."),
         (share(0.1, 0.1, 0.2), 0.3, "of these. 30% of the resamples were there at the first point: an upper bound."),
-        (share(math.inf, 0.4, math.inf), 0.0, "a (gold) against the last loss of b/none after 1,000 body tokens: not"),
+        (share(0.5, math.nan, math.nan), 0.0, "reached with 50.0% [one document: no interval] of these."),
+        (
+            share(math.inf, 0.4, math.inf),
+            0.0,
+            "of b/none after 1,000 body tokens: reached at none of 4 points.",
+        ),
     ],
 )
 def test_a_result_in_words(score, early, expected):

@@ -28,11 +28,38 @@ def test_a_table_is_printed_and_settings_reach_the_manifest(dateline, finished, 
     assert said.code == 0, said.err
     rows = [line.split() for line in said.out.splitlines()]
     assert rows[0][:3] == ["run", "condition", "all"]
-    assert [row[1] for row in rows if row[0] == "conditioned"] == ["gold", "swap:gb"]
+    assert [row[1] for row in rows[:3] if row[0] == "conditioned"] == ["gold", "swap:gb"]
     recipe = read_manifest(tmp_path / "s").recipe
     assert (recipe["conditions"], recipe["by"], recipe["fields"]) == (["gold", "swap:gb"], ["continent"], ["country"])
     assert (recipe["protocol"]["window"], recipe["protocol"]["num_documents"]) == (128, 10)
     assert said.out.endswith(f"everything is in {tmp_path / 's'}\n")
+
+
+def test_conditions_and_models_are_compared_and_leaks_are_named(dateline, finished, tmp_path):
+    plain = words(finished, tmp_path / "plain")
+    plain[2] = finished / "runs" / "plain"
+    assert dateline(*plain, "--conditions", "none").code == 0
+    more = ["--versus", tmp_path / "plain", "--cluster", "outlet"]
+    said = dateline(*words(finished, tmp_path / "s"), "--conditions", "none,url", "--protocol.prefix_room", 100, *more)
+    assert said.code == 2  # another room for prefixes is another protocol
+    assert "no paired comparison is possible" in said.err
+    said = dateline(*words(finished, tmp_path / "t"), "--conditions", "none,country", *more)
+    assert said.code == 0, said.err
+    rows = [line.split() for line in said.out.splitlines()]
+    pairs = [(row[0], row[1]) for row in rows if len(row) > 4 and row[1].endswith("/none")]
+    assert pairs == [("country", "conditioned/none"), ("none", "plain/none"), ("country", "plain/none")]
+    assert ["run", "condition", "all", "first", "64", "rest", "title"] in rows
+    said = dateline(*words(finished, tmp_path / "u"), "--conditions", "none,url", "--protocol.prefix_room", "100")
+    assert "conditioned  url [leak]" in said.out
+    assert "LEAK: url: the prefix shows the URL" in said.out
+    assert "note: url: the model was not trained with url" in said.out
+
+
+def test_one_document_has_no_interval_and_the_table_says_so(dateline, finished, tmp_path):
+    said = dateline(*words(finished, tmp_path / "s"), "--conditions", "gold,none", "--protocol.num_documents", "1")
+    assert said.code == 0, said.err
+    assert "[one document]" in said.out
+    assert "nan" not in said.out
 
 
 def test_the_model_folder_inside_the_run_can_be_named(dateline, finished, tmp_path):
@@ -46,6 +73,8 @@ def test_the_model_folder_inside_the_run_can_be_named(dateline, finished, tmp_pa
 @pytest.mark.parametrize(
     ("more", "message"),
     [
+        (["--batch-tokens", "0"], "--batch-tokens 0: give 1 or more"),
+        (["--resamples", "1"], "resamples 1: an interval needs two or more"),
         (["--conditions", "silver"], "unknown condition 'silver'"),
         (["--by", "planet"], "cannot group by 'planet'"),
         (["--protocol.windows", "3"], "--protocol: unknown key 'windows'; did you mean 'window'?"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dateline.cli.evaluation.protocol import read_protocol
+from dateline.cli.evaluation.protocol import at_least, read_protocol
 from dateline.errors import UserError
 
 
@@ -15,3 +15,9 @@ def test_values_are_laid_over_the_named_protocol():
 def test_other_options_are_refused_by_name(words):
     with pytest.raises(UserError, match=rf"unknown option '{words[0]}'; see dateline x --help"):
         read_protocol("strict", words, "dateline x")
+
+
+def test_numbers_that_are_too_small_are_refused_by_the_name_of_their_option():
+    at_least(1, batch_tokens=1, top=3)
+    with pytest.raises(UserError, match="--batch-tokens 0: give 1 or more"):
+        at_least(1, top=1, batch_tokens=0)

@@ -159,3 +159,25 @@ def test_the_published_sets_are_read_whole(name, number):
     questions = read_questions(path)
     assert len(questions) == len({question.id for question in questions}) == number
     assert len({question.country for question in questions}) == 17
+
+
+@pytest.mark.parametrize(
+    ("changes", "pair"),
+    [
+        ({}, True),
+        ({"ambiguity_flag": True}, True),
+        ({"ambiguity_flag": False}, False),  # it names its place, so it has one answer wherever it is asked
+        ({"contrast_country": "Utopia"}, False),
+        ({"contrast_country": "Ghana"}, False),
+        ({"contrast_answer": "Kumasi"}, False),
+        ({"contrast_answer": "Accra"}, False),
+    ],
+)
+def test_only_ambiguous_questions_with_two_answers_are_pairs(tmp_path, changes, pair):
+    row = {
+        "question": "What is the capital?", "options": ["Accra", "Dublin"], "answer": "Accra", "country": "Ghana",
+        "contrast_country": "Ireland", "contrast_answer": "Dublin", **changes,
+    }  # fmt: skip
+    path = tmp_path / "q.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    assert read_questions(path)[0].contrast_answer == (1 if pair else None)

@@ -21,7 +21,7 @@ def finished(llama, question_file, tmp_path_factory):
 def test_the_folder_holds_scores_items_and_what_made_them(finished, questions):
     manifest = read_manifest(finished)
     assert manifest.stage == "mcq"
-    assert manifest.counts == {"in": 4, "kept": 4, "counted_wrong": 0}
+    assert manifest.counts == {"in": 4, "kept": 4, "counted_wrong": 0, "pairs": 2, "no_pair": 0}
     assert manifest.facts["chance"] == pytest.approx((3 / 4 + 1 / 3) / 4)
     assert manifest.facts["shown"] == {"gold": ["country"], "none": [], "wrong": ["country"]}
     rows = pq.read_table(finished / "items.parquet").to_pylist()

@@ -8,6 +8,7 @@ Deliberately not done: no text is sent anywhere.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from dateline.cli.evaluation.protocol import at_least
 from dateline.cli.evaluation.tables import print_rows, split_words
 from dateline.config import validate_recipe
 from dateline.errors import UserError, one_line
@@ -91,11 +93,10 @@ def run(words: list[str]) -> None:
         raise UserError("a TEXT and --out: texts are printed, a corpus's test split is written; leave one out")
     if not args.texts and (args.corpus is None or args.out is None):
         raise UserError("nothing to locate: give a TEXT (- for standard input), or --corpus ENCODED and --out DIR")
-    if args.tokens < 0:
-        raise UserError(f"--tokens {args.tokens}: give 1 or more, or 0 for whole texts")
-    for name in ("outlets", "window", "documents", "per_country"):
-        if getattr(args, name) < 0:
-            raise UserError(f"--{name.replace('_', '-')} {getattr(args, name)}: give 1 or more, or leave it out")
+    at_least(1, batch_tokens=args.batch_tokens, top=args.top)
+    at_least(2, resamples=args.resamples)
+    counts = ("tokens", "outlets", "window", "documents", "per_country")
+    at_least(0, **{name: getattr(args, name) for name in counts})
     if args.texts:
         _locate_texts(args)
     else:
@@ -226,6 +227,9 @@ def _locate_corpus(args: Locate) -> None:
             print(_comparison(score))
     if missing := manifest.facts["without_documents"]:
         print(f"no test documents, hence no numbers: {', '.join(missing)}")
+    left = ", ".join(f"{number:,} {reason}" for reason, number in manifest.drops.items())
+    if left:
+        print(f"left out of {manifest.counts['in']:,} documents: {left}")
     print(f"{manifest.counts['kept']} documents, 95% intervals; everything is in {args.out}")
 
 
@@ -243,16 +247,17 @@ def _table(scores: Sequence[Score], condition: str) -> list[dict[str, str]]:
     for score in scores:
         if score.grouping == "all" and score.condition == condition and not score.versus:
             row = rows.setdefault(score.metric, {condition: score.metric.replace("_", " ")})
-            row[score.run] = f"{score.value:.3f} [{score.ci_low:.3f}, {score.ci_high:.3f}]"
+            ends = "one document" if math.isnan(score.ci_low) else f"{score.ci_low:.3f}, {score.ci_high:.3f}"
+            row[score.run] = f"{score.value:.3f} [{ends}]"
     return list(rows.values())
 
 
 def _comparison(score: Score) -> str:
-    p = "not tested" if score.p_holm is None else f"p = {score.p_holm:.2g} (McNemar, Holm)"
-    return (
-        f"accuracy of {score.run}/{score.condition} less {score.versus}: {score.value:+.3f} "
-        f"[{score.ci_low:+.3f}, {score.ci_high:+.3f}], {p}"
-    )
+    p = "not tested"
+    if score.p_value is not None and score.p_holm is not None:
+        p = f"p = {score.p_value:.2g} (McNemar), {score.p_holm:.2g} after Holm's correction"
+    ends = "no interval" if math.isnan(score.ci_low) else f"{score.ci_low:+.3f}, {score.ci_high:+.3f}"
+    return f"accuracy of {score.run}/{score.condition} less {score.versus}: {score.value:+.3f} [{ends}], {p}"
 
 
 def _plain(scores: Sequence[Score]) -> list[dict[str, Any]]:

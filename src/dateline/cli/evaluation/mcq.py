@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from dateline.cli.evaluation.protocol import at_least
 from dateline.cli.evaluation.tables import print_rows, split_words
 from dateline.config import validate_recipe
 from dateline.errors import UserError
@@ -88,6 +89,8 @@ def run(words: list[str]) -> None:
     args = tyro.cli(Mcq, prog="dateline eval mcq", args=words)
     if (args.out is None) == (args.write_tasks is None):
         raise UserError("give either --out DIR, to ask the questions, or --write-tasks DIR, to write them for lm_eval")
+    at_least(1, batch_tokens=args.batch_tokens, num_tokens=args.num_tokens)
+    at_least(2, resamples=args.resamples)
     fields: Sequence[Field] | None = None
     if args.fields:
         from dateline.conditions import Conditioning
@@ -137,6 +140,12 @@ def _ask(args: Mcq, out: Path, fields: Sequence[Field] | None) -> None:
     wrong = manifest.counts["counted_wrong"]
     if wrong:
         print(f"{wrong:,} items are longer than the model can read and count as wrong")
+    counts = manifest.counts
+    if counts["pairs"] or counts["no_pair"]:
+        print(
+            f"switch and shift: {counts['pairs']:,} pairs; {counts['no_pair']:,} items name another country and are no "
+            "pair (the question is not ambiguous, or has no other answer among its options for another country)"
+        )
     print(
         f"{manifest.counts['in']:,} items, chance {manifest.facts['chance']:.3f} (switch and shift: 0.5), 95% "
         f"intervals over items; p after Holm's correction; everything is in {out}"

@@ -1,6 +1,6 @@
-"""Values of the protocol on a command line.
+"""Values of the protocol on a command line, and limits of numbers.
 
-Enters: `--protocol.window 1024` and the like. Leaves: a `Protocol`.
+Enters: `--protocol.window 1024` and the like. Leaves: a `Protocol`, or a refusal.
 Deliberately not done: no other section; a measure that has more settings of this kind takes a recipe.
 """
 
@@ -35,3 +35,14 @@ def read_protocol(name: str, words: Sequence[str], verb: str) -> Protocol:
             raise UserError(f"unknown option '--{'.'.join(map(str, location))}'; see {verb} --help")
         settings[str(location[1])] = value
     return validate_recipe(Protocol, settings, source="--protocol")
+
+
+def at_least(least: int, **values: int) -> None:
+    """Refuses a number on the command line that is too small, before anything is loaded.
+
+    Raises:
+        UserError: which names the option.
+    """
+    for name, value in values.items():
+        if value < least:
+            raise UserError(f"--{name.replace('_', '-')} {value}: give {least} or more")

@@ -12,7 +12,6 @@ cost: no clear difference (McNemar p = 0.15). With names both place all.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import numpy.typing as npt
 from dateline.conditions import FIELDS, Field, Metadata, render
 from dateline.errors import UserError
 from dateline.evaluate.protocol import Tokens
-from dateline.evaluate.subject import Subject, trained_fields
+from dateline.evaluate.subject import Subject, known_fields
 from dateline.places import PAPER_COUNTRIES, continent_of, country
 from dateline.tokens.store import EncodedCorpus
 
@@ -62,16 +61,13 @@ def told_fields(folder: Path) -> tuple[Field, ...]:
     Raises:
         UserError: where the model was trained without any field, or nothing says with which.
     """
-    from dateline.model.build import model_folder
-
-    fields = trained_fields(folder)
-    path = model_folder(folder) / "dateline.json"
-    if not path.is_file():
+    fields = known_fields(folder)
+    if fields is None:
         raise UserError(
             f"{folder}: no dateline.json says which fields the model was told; only a conditioned model can be read "
             "backwards: train one, or name the fields with --fields country,continent"
         )
-    if not json.loads(path.read_text(encoding="utf-8")).get("fields"):
+    if not fields:
         raise UserError(
             f"{folder}: was trained without any place in front of its texts, so it cannot tell places apart; use a "
             "run whose conditions.fields name country, continent or domain"

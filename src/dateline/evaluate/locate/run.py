@@ -181,7 +181,9 @@ def evaluate_locating(
     if baseline:
         for condition, own in read.items():
             seen = texts[condition] if num_tokens is None else _shortened(locator, own)
-            placed = _place_by_words(corpus, condition, seen, cases.codes, shares, names)
+            with progress(f"train TF-IDF, {condition}", 1, "models") as advance:
+                placed = _place_by_words(corpus, condition, seen, cases.codes, shares, names)
+                advance()
             facts[condition] = placed.facts
             several.append(Guesses(BASELINE, condition, placed.log_probabilities, np.zeros(len(own), np.int64), cases))
 

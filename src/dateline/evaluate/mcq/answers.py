@@ -101,8 +101,8 @@ def ask(subject: Subject, questions: Sequence[Question], conditions: Sequence[Co
 
 
 def is_pair(question: Question) -> bool:
-    """Says whether an item has two different answers for two countries."""
-    return bool(question.contrast_country) and question.contrast_answer not in (None, question.answer)
+    """Says whether an item has two answers, one for each of two countries."""
+    return question.contrast_answer is not None
 
 
 def _contrast_prefix(question: Question, condition: Condition) -> str:

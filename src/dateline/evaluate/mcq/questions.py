@@ -11,7 +11,8 @@ Columns, the first that the file has:
     options    options, choices (lists); or option_a, option_b, ...; or A, B, ...
     answer     correct_answer, answer, gold, label, answer_index: the option's text, its letter, or its index from 0
     country    country, target_country: a code or a name
-    optional   id, continent, topic, contrast_country, contrast_answer; group, generated_by, split_name or split
+    optional   id, continent, topic, contrast_country, contrast_answer, ambiguous or ambiguity_flag;
+               group, generated_by, split_name or split
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ COLUMNS = {
     "group": ("group", "generated_by", "split_name", "split"),
     "contrast_country": ("contrast_country",),
     "contrast_answer": ("contrast_answer",),
+    "ambiguous": ("ambiguity_flag", "ambiguous"),
 }
 """What a column means -> names it goes by, the best first."""
 LETTERED = ("option_{}", "{}")
@@ -68,7 +70,8 @@ class Question:
     contrast_country: str = ""
     """Another country, about which the same question has another answer."""
     contrast_answer: int | None = None
-    """Index of the option that is right for the contrast country; None if there is none among the options."""
+    """Index of the option that is right for the contrast country; None if there is none among the options, or if the
+    question is not ambiguous: one that names its place has one answer wherever it is asked."""
     topic: str = ""
     group: str = ""
     """Part of the set: a generator or a split."""
@@ -239,6 +242,10 @@ def _question(
     if answer is None or len(options) < 2:
         return None, problems
     contrast = country(text.get("contrast_country", ""))
+    ambiguous = text.get("ambiguous", "true").lower() not in ("false", "0", "no", "")
+    other = _answer_index(row.get(columns.named.get("contrast_answer", "")), options, form) if ambiguous else None
+    if contrast is None or place is None or contrast.alpha2 == place.alpha2 or other == answer:
+        other = None
     question = Question(
         id=_unique(text.get("id") or f"{stable_hash('question', text['question'], *options):016x}", taken),
         question=text["question"],
@@ -248,7 +255,7 @@ def _question(
         continent=place.continent if place else continent(text.get("continent", "")),
         label=label,
         contrast_country=contrast.alpha2 if contrast else "",
-        contrast_answer=_answer_index(row.get(columns.named.get("contrast_answer", "")), options, form),
+        contrast_answer=other,
         topic=text.get("topic", ""),
         group=text.get("group", ""),
     )

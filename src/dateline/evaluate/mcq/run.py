@@ -18,7 +18,7 @@ import numpy as np
 from dateline.conditions import FIELDS, Field
 from dateline.config import fingerprint
 from dateline.errors import UserError
-from dateline.evaluate.mcq.answers import Settings, ask
+from dateline.evaluate.mcq.answers import Settings, ask, is_pair
 from dateline.evaluate.mcq.generative import NUM_TOKENS, TEMPERATURE
 from dateline.evaluate.mcq.items import (
     ITEMS,
@@ -166,7 +166,13 @@ def evaluate_mcq(
             STAGE,
             recipe,
             parents,
-            counts={"in": len(questions), "kept": len(questions), "counted_wrong": len(too_long)},
+            counts={
+                "in": len(questions),
+                "kept": len(questions),
+                "counted_wrong": len(too_long),
+                "pairs": sum(is_pair(question) for question in questions),
+                "no_pair": sum(bool(q.contrast_country) and not is_pair(q) for q in questions),
+            },
             facts={
                 "protocol": origin["protocol"],
                 "chance": chance(questions),

@@ -36,7 +36,14 @@ from dateline.evaluate.perplexity.marginal import marginal, prior_of, with_swaps
 from dateline.evaluate.perplexity.parts import find_title, sum_parts
 from dateline.evaluate.protocol import Protocol, Tokens
 from dateline.evaluate.statistics import RESAMPLES
-from dateline.evaluate.subject import Dtype, Subject, load_subject, subject_fingerprint, trained_fields
+from dateline.evaluate.subject import (
+    Dtype,
+    Subject,
+    known_fields,
+    load_subject,
+    subject_fingerprint,
+    trained_fields,
+)
 from dateline.evaluate.table import DOCUMENTS, SCORES, write_scores
 from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
 from dateline.progress import progress
@@ -72,6 +79,8 @@ def perplexity_plan(
     unknown = [name for name in by if name not in GROUPINGS]
     if unknown:
         raise UserError(f"cannot group by '{unknown[0]}'; known are {', '.join(GROUPINGS)}")
+    if resamples < 2:
+        raise UserError(f"resamples {resamples}: an interval needs two or more, and some thousand to be steady")
     if not names:
         raise UserError("no conditions to score under; give at least one, such as gold or none")
     if not run:
@@ -144,10 +153,11 @@ def evaluate_perplexity(
     documents = take_documents(corpus, protocol, subject)
     asked = [parse_condition(name, recipe["fields"]) for name in recipe["conditions"]]
     asked = expand_conditions(asked, [place.country for place in documents.metadata])
-    prefixes: dict[str, list[Tokens]] = {}
-    for condition in with_swaps(asked, documents.metadata):
-        conditioner = Conditioner(condition, seed=protocol.seed, pool=documents.metadata)
-        prefixes[condition.name] = encode_prefixes(subject, conditioner, documents)
+    conditioners = {
+        condition.name: Conditioner(condition, seed=protocol.seed, pool=documents.metadata)
+        for condition in with_swaps(asked, documents.metadata)
+    }
+    prefixes = {name: encode_prefixes(subject, conditioner, documents) for name, conditioner in conditioners.items()}
     check_tokens(protocol, subject, documents, prefixes)
 
     titles = [find_title(subject.tokenizer, body) for body in documents.bodies]
@@ -158,8 +168,8 @@ def evaluate_perplexity(
         _check_finite(nll, documents.ids, run, name, dtype)
         counts = np.array([len(part) for part in losses], dtype=np.int64)
         parts = (None, None) if name.startswith("swap:") else sum_parts(losses, titles)
-        fields_shown = "+".join(parse_condition(name, recipe["fields"]).fields)
-        found[name] = Scored(fields_shown, nll, counts, scored_bytes(subject, documents, counts), *parts)
+        shown = conditioners[name].shown()
+        found[name] = Scored("+".join(shown), nll, counts, scored_bytes(subject, documents, counts), *parts)
     for condition in asked:
         if condition.transform == "marginal":
             found[condition.name] = marginal(condition, found, prior_of(condition, corpus, documents.metadata))
@@ -194,6 +204,10 @@ def evaluate_perplexity(
                 "tokenizer": "the model's own, on the same bytes" if documents.retokenized else "the corpus's",
                 "title_in_url": next((s.value for s in scores if s.metric == METRIC and s.grouping == "all"), None),
                 "leaks": sorted(name for name, table in tables.items() if leaks(table.fields)),
+                "unseen_fields": _unseen(known_fields(model_folder), tables),
+                "swaps_without_outlet": [
+                    name for name, one in conditioners.items() if len(one.shown()) < len(one.condition.fields)
+                ],
                 "unknown_tokens": count_unknown(subject, documents),
                 "longest_prefix": {name: max(map(len, heads)) for name, heads in prefixes.items()},
                 "parameters": int(sum(p.numel() for p in subject.model.parameters())),
@@ -206,6 +220,14 @@ def evaluate_perplexity(
         )
         write_manifest(folder, manifest)
     return manifest
+
+
+def _unseen(trained: tuple[Field, ...] | None, tables: dict[str, Scored]) -> dict[str, list[str]]:
+    """Returns, by condition, the fields that its prefix shows and the model was not trained with, if that is known."""
+    if trained is None:
+        return {}
+    strange = {name: sorted(set(table.fields.split("+")) - {"", *trained}) for name, table in tables.items()}
+    return {name: fields for name, fields in strange.items() if fields}
 
 
 def _check_names(what: str, names: Sequence[str]) -> None:
