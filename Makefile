@@ -7,7 +7,7 @@ DONE := $(VENV)/.installed
 .PHONY: help setup quickstart test check docs clean
 
 help:
-	@echo "make quickstart   set up, then the whole path on the embedded newswire (three minutes)"
+	@echo "make quickstart   set up, then the whole path on the embedded newswire (some minutes)"
 	@echo "make test         set up, then the tests"
 	@echo "make check        lint, types, documentation, generated references"
 	@echo "make setup        .venv with pinned versions"

@@ -20,7 +20,7 @@ RECIPE = Path(__file__).parent / "quickstart.yaml"
 class Quickstart:
     """Trains a plain and a conditioned model on the embedded newswire and shows what knowing the place is worth.
 
-    Takes at most three minutes on two CPU cores. Any value of recipes/quickstart.yaml can be given as --section.key
+    Takes three to six minutes on two CPU cores. Any value of recipes/quickstart.yaml can be given as --section.key
     VALUE.
     """
 
