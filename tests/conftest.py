@@ -2,11 +2,16 @@
 
 One thread for each test process: two processes share two cores, and small matrices gain nothing from more. SIGINT is
 as Python sets it up: a shell that starts the tests in the background ignores it, which tests of Ctrl-C would inherit.
+No deadline for single cases of a property: the first of them reads tables and libraries, on a machine that may be busy.
 """
 
 import signal
 
+import hypothesis
 import torch
+
+hypothesis.settings.register_profile("dateline", deadline=None)
+hypothesis.settings.load_profile("dateline")
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
