@@ -102,7 +102,7 @@ def micro_average(
     level: float = LEVEL,
     clusters: Labels | None = None,
 ) -> Estimate:
-    """Returns nats per token over all documents, sum(nll) / sum(tokens), with its percentile interval.
+    """Returns nats per token over all documents, sum(nll) / sum(tokens), with its interval.
 
     Long documents weigh more, as in the perplexity of the whole text. `exp` of value and ends is the perplexity.
 
