@@ -1,4 +1,4 @@
-"""The map of the house (design, section 2): who may know whom, and what every module owes its reader."""
+"""The package layout (docs/design.md): who may import whom, no cycles, and a docstring for every module."""
 
 import ast
 from pathlib import Path
@@ -29,8 +29,6 @@ ORDER = (
 """A later line may import an earlier one, never the reverse."""
 
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
-MAX_LINES = 300
-MAX_MODULES = 10
 
 FILES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
 MODULES = [path for path in FILES if path.name != "__init__.py"]
@@ -109,46 +107,11 @@ def test_the_reader_of_imports_sees_every_form():
     assert found == {"cli.train", "report.page", "train", "cli", "testing"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=str)
-def test_every_module_has_a_test_of_its_name(path):
-    wanted = HERE / path.parent / f"test_{path.stem.strip('_')}.py"
-    assert wanted.is_file(), f"write {wanted.relative_to(HERE.parent)}"
-
-
 @pytest.mark.parametrize("path", FILES, ids=str)
-def test_every_module_has_a_header(path, trees):
-    header = ast.get_docstring(trees[path]) or ""
-    if path == Path("__init__.py") or path.name == "__main__.py":
-        assert header
-        return
-    missing = [word for word in ("Enters", "Leaves", "Deliberately not done") if word not in header]
-    assert not missing, f"the docstring of {path} says nothing of: {', '.join(missing)}"
-
-
-@pytest.mark.parametrize("folder", FOLDERS, ids=str)
-def test_a_folder_holds_at_most_ten_modules(folder):
-    inside = [path.name for path in MODULES if path.parent == folder]
-    assert len(inside) <= MAX_MODULES, f"{folder}: {inside}"
+def test_every_module_has_a_docstring(path, trees):
+    assert ast.get_docstring(trees[path])
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=str)
 def test_every_folder_is_a_package(folder):
     assert (SOURCE / folder / "__init__.py").is_file()
-
-
-@pytest.mark.parametrize("path", FILES, ids=str)
-def test_no_file_is_longer_than_a_sitting(path):
-    lines = len((SOURCE / path).read_text(encoding="utf-8").splitlines())
-    assert lines <= MAX_LINES, f"{path} has {lines} lines; split it along its data"
-
-
-def test_every_test_file_has_its_module():
-    orphans = []
-    for test in HERE.rglob("test_*.py"):
-        inside = test.relative_to(HERE)
-        if inside.parts[0] == "end_to_end" or inside.name == "test_map.py":
-            continue
-        name = test.stem.removeprefix("test_")
-        if not any((SOURCE / inside.parent / stem).is_file() for stem in (f"{name}.py", f"__{name}__.py")):
-            orphans.append(str(inside))
-    assert not orphans, f"tests of modules that are not there (any more): {orphans}"
