@@ -135,7 +135,7 @@ def test_what_cannot_be_encoded_is_refused_and_leaves_nothing(tmp_path, corpus_f
     out = tmp_path / "out"
     refused({}, tmp_path / "none", out, r"none: no such folder; make it with: dateline corpus PATH\.\.\. --out DIR$")
     refused({"tokenizer": str(tmp_path)}, corpus_folder, out, r"no tokenizer\.json; --tokenizer names a folder")
-    refused({"vocab_size": 100}, corpus_folder, out, "vocab_size 100 is too small; a byte-level BPE needs at least 259")
+    refused({"vocab_size": 100}, corpus_folder, out, "vocab_size 100 is too small; a byte-level BPE needs at least 267")
     held_out = write_corpus(tmp_path / "held-out", [make(1, split="test")])
     refused({}, held_out, out, r"no article in the train split, so no tokenizer can be trained; pass --tokenizer$")
     empty = write_corpus(tmp_path / "empty", [])

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from dateline.conditions import DEFAULT_FIELDS, FIELDS, Field
+from dateline.conditions import DEFAULT_FIELDS, FIELDS, PREFIX_FORMAT, Field, PrefixFormat
 from dateline.errors import UserError
+from dateline.tokens.tokenizer import encode_texts
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +47,8 @@ class Subject:
     """Opens every segment: BOS, or EOS for families that have no BOS (GPT-2, Qwen)."""
     fields: tuple[Field, ...]
     """What its prefix shows."""
+    prefix_format: PrefixFormat
+    """How its prefix ends: as in its training."""
     positions: int | None
     """The longest sequence that it can read; None for models without such a limit."""
     vocabulary: int
@@ -56,10 +60,7 @@ class Subject:
         Special tokens that are spelled out in a text (`<|endoftext|>` in an article about language models) are read as
         text: an article cannot end itself.
         """
-        if not texts:
-            return []
-        encoded = self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        return [np.asarray(ids, dtype=np.int32) for ids in encoded]
+        return encode_texts(self.tokenizer, texts)
 
     def check_fits(self, largest: int) -> None:
         """Refuses token ids that the model has no embedding for.
@@ -135,6 +136,7 @@ def load_subject(folder: Path, *, device: str = "auto", dtype: Dtype = "float32"
         tokenizer=tokenizer,
         bos=int(bos),
         fields=trained_fields(folder),
+        prefix_format=trained_prefix_format(folder),
         positions=int(positions) if positions and positions > 0 else None,
         vocabulary=int(model.get_input_embeddings().num_embeddings),
     )
@@ -161,6 +163,29 @@ def known_fields(folder: Path) -> tuple[Field, ...] | None:
     if unknown:
         raise UserError(f"{folder / 'dateline.json'}: unknown field '{unknown[0]}'; made by a newer Dateline?")
     return tuple(named)
+
+
+def trained_prefix_format(folder: Path) -> PrefixFormat:
+    """Returns how the prefix of a model's training ended; models from elsewhere get the present format.
+
+    For a model that was trained with the earlier format, a line on standard error says what that means.
+
+    Raises:
+        UserError: where the format is not known to this version.
+    """
+    about = _about(folder)
+    found = about.get("prefix_format", 1) if about.get("fields") else PREFIX_FORMAT
+    if found not in get_args(PrefixFormat):
+        raise UserError(f"{folder / 'dateline.json'}: prefix_format {found!r} is not known; made by a newer Dateline?")
+    if found == 1:
+        print(
+            f"{folder}: its prefixes end in an empty line (prefix format 1), as in its training; tools that take text "
+            "(vLLM, llama.cpp, lm_eval) split that line into other tokens and may lose more than the prefix gains: "
+            "train again before others use the model",
+            file=sys.stderr,
+        )
+    chosen: PrefixFormat = found
+    return chosen
 
 
 def subject_fingerprint(folder: Path) -> str:

@@ -7,6 +7,7 @@ while a second thread reads and writes.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -17,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from dateline.conditions import DEFAULT_FIELDS, Metadata, render
+from dateline.conditions import DEFAULT_FIELDS, FIELDS, Metadata, render
 from dateline.config import Section
 from dateline.corpus import read_articles
 from dateline.errors import UserError
@@ -25,13 +26,22 @@ from dateline.manifest import Manifest, new_folder, require_manifest, stage_fing
 from dateline.progress import progress
 from dateline.records import Article, body_text
 from dateline.tokens.store import SCHEMA, TEXT_COLUMNS, ShardWriter
-from dateline.tokens.tokenizer import load_tokenizer, tokenizer_fingerprint, train_tokenizer
+from dateline.tokens.tokenizer import (
+    adapt_tokenizer,
+    check_boundary,
+    load_tokenizer,
+    save_tokenizer,
+    tokenizer_fingerprint,
+    train_tokenizer,
+)
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
     from transformers import PreTrainedTokenizerFast
 
 BATCH_DOCUMENTS = 1_000
+HARD_TITLES = ("", " blanks", "\nline end", "\u0301mark", "\U0001f600", "2026", "\u201cquoted\u201d")
+"""Beginnings of titles that a tokenizer might join with what stands before them."""
 
 
 class EncodeRecipe(Section):
@@ -68,7 +78,10 @@ def encode_corpus(recipe: EncodeRecipe, corpus: Path, out: Path, *, overwrite: b
             tokenizer = train_tokenizer(_training_texts(corpus, recipe.training_articles), recipe.vocab_size)
         else:
             tokenizer = load_tokenizer(recipe.tokenizer)
-        tokenizer.save_pretrained(folder / "tokenizer")
+        for change in adapt_tokenizer(tokenizer):
+            print(f"{recipe.tokenizer}: as saved with the corpus, the tokenizer {change}", file=sys.stderr)
+        _check_boundary(tokenizer, corpus)
+        save_tokenizer(tokenizer, folder / "tokenizer")
         num_tokens = num_bytes = longest = 0
         with ShardWriter(folder) as writer, progress("encode", total, "articles") as advance:
             for batch, counts in _encode(tokenizer, read_articles(corpus)):
@@ -98,6 +111,17 @@ def encode_corpus(recipe: EncodeRecipe, corpus: Path, out: Path, *, overwrite: b
         assert manifest.fingerprint == stage_fingerprint("encode", data, parents)
         write_manifest(folder, manifest)
     return manifest
+
+
+def _check_boundary(tokenizer: PreTrainedTokenizerFast, corpus: Path) -> None:
+    """Checks prefixes of different outlets in front of different titles, some of the corpus and some hard ones."""
+    places: dict[str, Article] = {}
+    for article in islice(read_articles(corpus), BATCH_DOCUMENTS):
+        places.setdefault(article.domain, article)
+    chosen = list(islice(places.values(), 30))
+    prefixes = ["", *(render(_metadata(article), (field,)) for article in chosen[:5] for field in FIELDS)]
+    prefixes += [render(_metadata(article), DEFAULT_FIELDS) for article in chosen]
+    check_boundary(tokenizer, sorted(set(prefixes)), [chosen[0].title, *HARD_TITLES] if chosen else HARD_TITLES)
 
 
 def _training_texts(corpus: Path, limit: int) -> Iterator[str]:

@@ -170,6 +170,7 @@ def evaluate_locating(
     texts[MASKED] = [mask_names(text, names) for text in texts[TEXT]]
     read = {TEXT: bodies, MASKED: locator.subject.encode(texts[MASKED])}
     shares = np.array(list(recipe["prior"].values()))
+    prompt_texts = locator.prompts.texts(locator.subject)
 
     several: list[Guesses] = []
     for condition, own in read.items():
@@ -217,7 +218,7 @@ def evaluate_locating(
                 "without_documents": empty,
                 "protocol": sign,
                 "window": protocol.window,
-                "prompts": dict(zip(locator.prompts.texts, locator.prompts.weights.tolist(), strict=True)),
+                "prompts": dict(zip(prompt_texts, locator.prompts.weights.tolist(), strict=True)),
                 "baseline": facts,
                 "device": str(locator.subject.model.device),
                 "seconds": round(time.monotonic() - started, 1),

@@ -64,10 +64,10 @@ def ask(subject: Subject, questions: Sequence[Question], conditions: Sequence[Co
     Raises:
         UserError: where an item is too long and may not count as wrong, or a probability is not a number.
     """
-    prefixes = {condition.name: told(questions, condition, settings.seed) for condition in conditions}
+    prefixes = {condition.name: told(subject, questions, condition, settings.seed) for condition in conditions}
     pairs = [at for at, question in enumerate(questions) if is_pair(question)]
     contrasts = {
-        condition.name: {at: _contrast_prefix(questions[at], condition) for at in pairs}
+        condition.name: {at: _contrast_prefix(subject, questions[at], condition) for at in pairs}
         for condition in conditions
         if condition.transform in ("gold", "none")
     }
@@ -105,9 +105,9 @@ def is_pair(question: Question) -> bool:
     return question.contrast_answer is not None
 
 
-def _contrast_prefix(question: Question, condition: Condition) -> str:
+def _contrast_prefix(subject: Subject, question: Question, condition: Condition) -> str:
     place = Metadata(country=question.contrast_country, continent=continent_of(question.contrast_country))
-    return render(place, condition.fields)
+    return render(place, condition.fields, prefix_format=subject.prefix_format)
 
 
 def _too_long(

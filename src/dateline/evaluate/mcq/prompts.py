@@ -18,7 +18,7 @@ from dateline.conditions import Condition, Conditioner, Field, Metadata, parse_c
 from dateline.errors import UserError
 from dateline.evaluate.mcq.questions import Question
 from dateline.evaluate.subject import Subject
-from dateline.records import body_text
+from dateline.records import body_text, prompt_text
 
 Tokens = npt.NDArray[np.int32]
 Layout = Literal["question", "article"]
@@ -37,7 +37,7 @@ LETTERS = string.ascii_uppercase
 def cloze_prompt(question: Question, layout: Layout) -> str:
     """Returns the text that an option continues, after a space."""
     if layout == "article":
-        return body_text(question.question, "").rstrip()
+        return prompt_text(question.question)
     return f"Question: {question.question}\nAnswer:"
 
 
@@ -87,13 +87,13 @@ def question_conditions(names: Sequence[str], fields: Sequence[Field]) -> list[C
     return result
 
 
-def told(questions: Sequence[Question], condition: Condition, seed: int) -> list[str]:
+def told(subject: Subject, questions: Sequence[Question], condition: Condition, seed: int) -> list[str]:
     """Returns the prefix text of every question under a condition; under `wrong`, of a country on another continent.
 
     The other country is drawn from those of the questions by a hash of (seed, item): the same for every model.
     """
     places = [place_of(question) for question in questions]
-    conditioner = Conditioner(condition, seed=seed, pool=places)
+    conditioner = Conditioner(condition, seed=seed, pool=places, prefix_format=subject.prefix_format)
     return [conditioner.prefix(place, question.id) for place, question in zip(places, questions, strict=True)]
 
 

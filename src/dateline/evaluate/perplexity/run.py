@@ -154,7 +154,9 @@ def evaluate_perplexity(
     asked = [parse_condition(name, recipe["fields"]) for name in recipe["conditions"]]
     asked = expand_conditions(asked, [place.country for place in documents.metadata])
     conditioners = {
-        condition.name: Conditioner(condition, seed=protocol.seed, pool=documents.metadata)
+        condition.name: Conditioner(
+            condition, seed=protocol.seed, pool=documents.metadata, prefix_format=subject.prefix_format
+        )
         for condition in with_swaps(asked, documents.metadata)
     }
     prefixes = {name: encode_prefixes(subject, conditioner, documents) for name, conditioner in conditioners.items()}

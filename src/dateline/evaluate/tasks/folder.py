@@ -80,7 +80,7 @@ def write_tasks(
     with new_folder(out, overwrite=overwrite, stage=STAGE) as folder:
         for condition in chosen:
             for form in FORMS:
-                documents = list(_documents(questions, condition, form, layout, seed))
+                documents = list(_documents(subject, questions, condition, form, layout, seed))
                 name = f"{form}_{_plain(condition.name)}"
                 melted[name] = _melted(subject, bos, documents)
                 counts[name] = len(documents)
@@ -110,10 +110,10 @@ def _fields(subject: Subject, fields: Sequence[str] | None) -> Any:
 
 
 def _documents(
-    questions: Sequence[Question], condition: Condition, form: str, layout: Layout, seed: int
+    subject: Subject, questions: Sequence[Question], condition: Condition, form: str, layout: Layout, seed: int
 ) -> Iterator[dict[str, Any]]:
     """Yields what one task asks: a document an item in the cloze form, one a rotation in the letter form."""
-    for question, prefix in zip(questions, told(questions, condition, seed), strict=True):
+    for question, prefix in zip(questions, told(subject, questions, condition, seed), strict=True):
         known = {"id": question.id, "country": question.country, "continent": question.continent, "prefix": prefix}
         number = len(question.options)
         if form == "cloze":
