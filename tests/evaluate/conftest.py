@@ -1,6 +1,5 @@
 """A tiny encoded corpus and two tiny models: one with the corpus's tokenizer, one with another."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from dateline.manifest import Manifest, write_manifest
 from dateline.records import body_text
 from dateline.tokens.store import SCHEMA, TEXT_COLUMNS, ShardWriter
 from dateline.tokens.tokenizer import train_tokenizer
+from dateline.train.folders.export import save_model
 
 PLACES = [
     ("punchng.com", "ng", "Africa"),
@@ -79,10 +79,8 @@ def llama(tmp_path_factory, tokenizer):
         num_key_value_heads=2, max_position_embeddings=256, initializer_range=0.3, bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
-    about = {"fields": ["domain", "country"], "fingerprint": "f" * 16}
-    (folder / "model" / "dateline.json").write_text(json.dumps(about))
+    facts = {"fields": ["domain", "country"], "fingerprint": "f" * 16}
+    save_model(folder / "model", LlamaForCausalLM(config), tokenizer, facts, step=1)
     return folder
 
 

@@ -21,7 +21,7 @@ def copy(tmp_path, llama):
 def test_a_train_output_is_found_with_its_fields_and_fingerprint(llama, corpus):
     subject = load_subject(llama, device="cpu")
     assert subject.folder == llama / "model"
-    assert subject_fingerprint(llama) == "f" * 16
+    assert subject_fingerprint(llama) == json.loads((llama / "model" / "dateline.json").read_text())["fingerprint"]
     assert subject.fields == ("domain", "country")
     assert subject.positions == 256
     assert subject.bos == subject.tokenizer.bos_token_id

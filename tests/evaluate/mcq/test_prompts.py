@@ -38,15 +38,16 @@ def test_every_option_stands_at_every_letter_once(questions):
             assert sorted(places) == list(range(number))
 
 
-def test_prefixes_show_country_and_continent_and_never_a_url(questions):
+def test_prefixes_show_country_and_continent_and_never_a_url(llama, questions):
+    subject = load_subject(llama, device="cpu")
     gold, none, wrong, swap = question_conditions(["gold", "none", "wrong", "swap:ke"], FIELDS)
-    assert told(questions, gold, 0)[0] == "COUNTRY: ng\nCONTINENT: Africa\n\n"
-    assert set(told(questions, none, 0)) == {""}
-    assert set(told(questions, swap, 0)) == {"COUNTRY: ke\nCONTINENT: Africa\n\n"}
-    for question, prefix in zip(questions, told(questions, wrong, 0), strict=True):
+    assert told(subject, questions, gold, 0)[0] == "COUNTRY: ng\nCONTINENT: Africa\n"
+    assert set(told(subject, questions, none, 0)) == {""}
+    assert set(told(subject, questions, swap, 0)) == {"COUNTRY: ke\nCONTINENT: Africa\n"}
+    for question, prefix in zip(questions, told(subject, questions, wrong, 0), strict=True):
         assert question.continent not in prefix
         assert prefix.startswith("COUNTRY: ")
-    assert told(questions, wrong, 0) == told(questions, wrong, 0)
+    assert told(subject, questions, wrong, 0) == told(subject, questions, wrong, 0)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_conditions_that_a_question_cannot_have_are_refused(names, fields, messa
 @pytest.mark.parametrize("model", ["llama", "gpt2"])
 def test_prompt_and_option_are_the_tokens_of_the_text_as_a_whole(model, questions, request):
     subject = load_subject(request.getfixturevalue(model), device="cpu")
-    prompts = encode_prompts(subject, questions, ["", "COUNTRY: ng\n\n"], "question")
+    prompts = encode_prompts(subject, questions, ["", "COUNTRY: ng\n"], "question")
     for at, question in enumerate(questions):
         for option, text in enumerate(question.options):
             (whole,) = subject.encode([f"{cloze_prompt(question, 'question')} {text}"])

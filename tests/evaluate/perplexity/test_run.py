@@ -118,7 +118,7 @@ def test_scores_are_the_averages_of_the_documents(done):
             assert score.ci_low <= score.value <= score.ci_high
             assert (score.num_documents, score.num_tokens) == (len(members), tokens)
             assert score.protocol == STRICT.fingerprint()
-            assert score.model == "f" * 16
+            assert score.model == manifest.parents["model"]
             assert score.corpus == manifest.parents["corpus"]
 
 
