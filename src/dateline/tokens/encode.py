@@ -105,7 +105,7 @@ def encode_corpus(recipe: EncodeRecipe, corpus: Path, out: Path, *, overwrite: b
         text, back = trips.example
         print(
             f"dateline: warning: {out}: the tokenizer does not give back {trips.lossy:,} of {writer.num_documents:,} "
-            f"documents ({text!r} comes back as {back!r}); evaluations will print no bits per byte for them",
+            f"documents ({text} comes back as {back}); evaluations will print no bits per byte for them",
             file=sys.stderr,
         )
     return manifest

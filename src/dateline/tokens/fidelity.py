@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,7 +30,7 @@ SAMPLE = (
         "a_b {c: [1]}",
         "#x @y",
     ),
-    *("▁", "Ġ", "##a", "a▁b", "\x00", "\x1b[0m"),
+    *("▁", "Ġ", "##a", "a▁b"),
     "TITLE: Flood in the valley\n\nCONTENT: The river rose 3 m on 5 May 2024.\n\n“We left,” she said.\n",
     "URL: nation.africa\nCOUNTRY: ke\nCONTINENT: Africa\n\n",
 )
@@ -83,19 +84,19 @@ def check_reading(folder: Path, tokenizer: Any) -> None:
 
 
 def _difference(folder: Path, tokenizer: Any) -> Difference | None:
-    """Returns the shortest text of the sample that is tokenized or given back differently."""
+    """Returns a text of the sample that is tokenized or given back differently: the shortest printable one if any."""
     from tokenizers import Tokenizer
 
     file = Tokenizer.from_file(str(folder / "tokenizer.json"))
     file.no_truncation()
     file.no_padding()
     file.encode_special_tokens = True
-    texts = sorted({*SAMPLE, *_vocabulary(file)}, key=lambda text: (len(text), text))
+    texts = sorted({*SAMPLE, *_vocabulary(file)}, key=lambda text: (not text.isprintable(), len(text), text))
     stated = [encoding.ids for encoding in file.encode_batch_fast(texts, add_special_tokens=False)]
     read = tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"]
     for text, ids, others in zip(texts, stated, read, strict=True):
         if ids != others:
-            tokens = [file.id_to_token(number) for number in ids]
+            tokens = [str(file.id_to_token(number)) for number in ids]
             return Difference(text, _listed(tokens, ids), _listed(tokenizer.convert_ids_to_tokens(others), others))
         back, other = file.decode(ids, skip_special_tokens=False), _decode(tokenizer, [ids])[0]
         if back != other:
@@ -176,7 +177,7 @@ class RoundTrips:
         self.lossy = 0
         """Texts that did not come back."""
         self.example: tuple[str, str] | None = None
-        """What went in and what came back, from a little before the first difference on."""
+        """What went in and what came back, quoted, from a little before the first difference on."""
 
     def num_bytes(self, texts: Sequence[str], tokens: Sequence[Sequence[int]]) -> list[int]:
         """Returns the UTF-8 bytes of each text, or 0 where its tokens do not give it back."""
@@ -201,4 +202,6 @@ def _decode(tokenizer: Any, tokens: Sequence[Sequence[int]]) -> list[str]:
 def _around(text: str, back: str) -> tuple[str, str]:
     same = next((at for at, pair in enumerate(zip(text, back, strict=False)) if pair[0] != pair[1]), None)
     start = max(0, (min(len(text), len(back)) if same is None else same) - 12)
-    return text[start : start + 40], back[start : start + 40]
+    one, other = text[start : start + 40], back[start : start + 40]
+    look_alike = unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
+    return (ascii(one), ascii(other)) if look_alike else (repr(one), repr(other))
