@@ -90,7 +90,7 @@ class EncodedArticle:
     date: str
     split: str
     num_bytes: int
-    """UTF-8 bytes of the body text that the tokens stand for: the denominator of bits per byte."""
+    """UTF-8 bytes of the body text, the denominator of bits per byte; 0 where the tokens do not give the text back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,14 +35,15 @@ def article(number):
     }  # fmt: skip
 
 
-def write_corpus(folder: Path, articles, tokenizer, wrong_bytes=0) -> Path:
+def write_corpus(folder: Path, articles, tokenizer, wrong_bytes=0, lost=()) -> Path:
     folder.mkdir(parents=True)
     tokenizer.save_pretrained(folder / "tokenizer")
     bodies = [a["body"] for a in articles]
     tokens = [tokenizer(body, add_special_tokens=False)["input_ids"] for body in bodies]
     columns = [pa.array(tokens, type=pa.large_list(pa.int32()))]
     columns += [pa.array([a[name] for a in articles], type=pa.string()) for name in TEXT_COLUMNS]
-    columns.append(pa.array([len(body.encode()) + wrong_bytes for body in bodies], type=pa.int32()))
+    sizes = [0 if a["id"] in lost else len(a["body"].encode()) + wrong_bytes for a in articles]
+    columns.append(pa.array(sizes, type=pa.int32()))
     with ShardWriter(folder) as writer:
         writer.write(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
     write_manifest(folder, Manifest.of("encode", {"wrong_bytes": wrong_bytes}, {"corpus": "test"}))

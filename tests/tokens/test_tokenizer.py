@@ -94,3 +94,18 @@ def test_a_tokenizer_without_an_end_of_text_token_is_refused(trained, tmp_path):
     path.write_text(json.dumps(config))
     with pytest.raises(UserError, match=r"has no end-of-text token; set eos_token in tokenizer_config\.json$"):
         load_tokenizer(tmp_path)
+
+
+def test_the_fingerprint_does_not_see_what_changes_no_token(trained, tmp_path):
+    from tokenizers.processors import TemplateProcessing
+
+    trained.save_pretrained(tmp_path)
+    habits = load_tokenizer(tmp_path)
+    habits.backend_tokenizer.enable_truncation(8)
+    habits.backend_tokenizer.enable_padding(length=16)
+    habits.backend_tokenizer.post_processor = TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 0)])
+    assert tokenizer_fingerprint(habits) == tokenizer_fingerprint(trained)
+    from tokenizers.normalizers import NFC
+
+    habits.backend_tokenizer.normalizer = NFC()
+    assert tokenizer_fingerprint(habits) != tokenizer_fingerprint(trained)

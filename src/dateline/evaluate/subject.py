@@ -1,9 +1,7 @@
-"""The model under test: any causal language model in a local Hugging Face folder.
+"""The model under test: any causal language model in a local Hugging Face folder, loaded without network or its code.
 
-Enters: a folder made by `dateline train`, or any folder that transformers' Auto classes can read. Leaves: a `Subject`,
-ready to score or to write, and a fingerprint of what was tested.
-Deliberately not done: no network, no code from the folder (`trust_remote_code`), no weights made up where a checkpoint
-lacks some: transformers would warn and initialize them at random, and the scores would look like scores.
+Weights that a checkpoint lacks are refused: transformers would initialize them at random, and the scores would look
+like scores.
 """
 
 from __future__ import annotations
@@ -11,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -22,7 +19,8 @@ import numpy.typing as npt
 
 from dateline.conditions import DEFAULT_FIELDS, FIELDS, PREFIX_FORMAT, Field, PrefixFormat
 from dateline.errors import UserError
-from dateline.tokens.tokenizer import encode_texts
+from dateline.progress import quiet_transformers
+from dateline.tokens.tokenizer import encode_texts, read_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -100,7 +98,7 @@ def load_subject(folder: Path, *, device: str = "auto", dtype: Dtype = "float32"
     if dtype not in ("float32", "bfloat16"):
         raise UserError(f"dtype '{dtype}' is not known; use float32 or bfloat16")
     target = _device(device)
-    with _quiet():
+    with quiet_transformers():
         try:
             loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
                 folder,
@@ -110,14 +108,9 @@ def load_subject(folder: Path, *, device: str = "auto", dtype: Dtype = "float32"
             )
         except Exception as error:  # a damaged file raises what its reader happens to raise
             raise UserError(f"{folder}: not a loadable causal language model ({_first_line(error)})") from None
-        if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-            raise UserError(f"{folder}: no tokenizer in it; save the model's tokenizer there with save_pretrained")
-        try:
-            tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except Exception as error:  # and so does the lack of one
-            raise UserError(
-                f"{folder}: no loadable tokenizer ({_first_line(error)}); save it there with save_pretrained"
-            ) from None
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise UserError(f"{folder}: no tokenizer in it; save the model's tokenizer there with save_pretrained")
+    tokenizer = read_tokenizer(folder)
     model, loading = loaded
     missing = sorted(loading["missing_keys"])
     if missing:
@@ -128,7 +121,6 @@ def load_subject(folder: Path, *, device: str = "auto", dtype: Dtype = "float32"
     bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     if bos is None:
         raise UserError(f"{folder}: the tokenizer has neither BOS nor EOS; set bos_token in tokenizer_config.json")
-    tokenizer.model_max_length = int(1e30)  # windows are the protocol's business: no warning about long documents
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return Subject(
         folder=folder,
@@ -234,23 +226,6 @@ def _device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device '{name}': no GPU is visible here; use auto or cpu")
     return device
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps transformers' bars and hints out of the output; what matters is raised instead."""
-    from transformers.utils import logging as transformers_logging
-
-    logging: Any = transformers_logging
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def _first_line(error: Exception) -> str:

@@ -30,6 +30,7 @@ from dateline.evaluate.perplexity.averages import (
     leak_scores,
     levels,
     part_table,
+    without_bytes,
 )
 from dateline.evaluate.perplexity.leak import METRIC, count_leaks, leaks
 from dateline.evaluate.perplexity.marginal import marginal, prior_of, with_swaps
@@ -210,6 +211,7 @@ def evaluate_perplexity(
                 "swaps_without_outlet": [
                     name for name, one in conditioners.items() if len(one.shown()) < len(one.condition.fields)
                 ],
+                "lossy_documents": without_bytes(tables),
                 "unknown_tokens": count_unknown(subject, documents),
                 "longest_prefix": {name: max(map(len, heads)) for name, heads in prefixes.items()},
                 "parameters": int(sum(p.numel() for p in subject.model.parameters())),
