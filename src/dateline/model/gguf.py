@@ -117,12 +117,15 @@ def write_gguf(
     facts = facts or {}
     _check_architecture(model.config)
     pre, remarks = splitting_rule(tokenizer)
+    last, rows = max(tokenizer.get_vocab().values()), int(model.config.vocab_size)
+    if last >= rows:
+        raise UserError(f"the tokenizer has token {last}, the model knows {rows} tokens; use the model's own tokenizer")
     parity = _parity(model, tokenizer, _fields(facts) or DEFAULT_FIELDS, normalized=bool(remarks))
     partial = out.with_name(f".{out.name}.partial")
     try:
         writer = gguf.GGUFWriter(partial, "llama")
         _add_shape(writer, model.config, dtype, gguf)
-        _add_tokenizer(writer, tokenizer, pre, int(model.config.vocab_size), gguf)
+        _add_tokenizer(writer, tokenizer, pre, rows, gguf)
         _add_dateline(writer, parity, facts)
         remarks += _add_tensors(writer, model, dtype, gguf)
         writer.write_header_to_file()
@@ -283,8 +286,6 @@ def _head_dim(config: Any) -> int:
 def _add_tokenizer(writer: GGUFWriter, tokenizer: Any, pre: str, rows: int, gguf: ModuleType) -> None:
     backend = tokenizer.backend_tokenizer
     names = {number: token for token, number in backend.get_vocab(with_added_tokens=True).items()}
-    if max(names) >= rows:
-        raise UserError(f"the tokenizer has token {max(names)}, the model knows {rows} tokens; use the model's own")
     added = tokenizer.added_tokens_decoder
     special = set(tokenizer.all_special_ids) | {number for number, token in added.items() if token.special}
     tokens, kinds = [], []
