@@ -13,6 +13,7 @@ ORDER = (
     ("config",),
     ("manifest",),
     ("progress",),
+    ("statistics",),
     ("places",),
     ("corpus",),
     ("conditions",),

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest
 
 from dateline.evaluate.mcq.scores import PUBLISHED, Answers, score_rows
-from dateline.evaluate.statistics import mcnemar, wilson
+from dateline.statistics import mcnemar, wilson
 
 ORIGIN = {"model": "m", "corpus": "q", "protocol": "mcq-1", "generative": "paper-generative-1"}
 

@@ -32,11 +32,11 @@ from dateline.evaluate.mcq.items import (
 from dateline.evaluate.mcq.prompts import LAYOUTS, Layout, question_conditions
 from dateline.evaluate.mcq.questions import Question, read_questions
 from dateline.evaluate.mcq.scores import score_rows
-from dateline.evaluate.statistics import RESAMPLES
 from dateline.evaluate.subject import Dtype, load_subject, subject_fingerprint, trained_fields
 from dateline.evaluate.table import SCORES, write_scores
 from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
 from dateline.records import Score
+from dateline.statistics import RESAMPLES
 
 BATCH_TOKENS = 8_192
 CONDITIONS = ("gold", "none", "wrong")

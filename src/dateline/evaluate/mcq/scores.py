@@ -18,18 +18,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dateline.evaluate.statistics import (
+from dateline.evaluate.table import groups
+from dateline.records import Score
+from dateline.statistics import (
     Estimate,
     difference_estimate,
-    holm,
+    holm_by_family,
     mcnemar,
     minimum_detectable_effect,
     ratio_estimate,
     resampled_sums,
     wilson,
 )
-from dateline.evaluate.table import groups
-from dateline.records import Score
 
 PUBLISHED = "paper_generative"
 """The form whose share is taken over answered items, as published."""
@@ -155,16 +155,9 @@ def _published(answers: Answers, by: Sequence[str], origin: Mapping[str, str]) -
 
 def _corrected(differences: Sequence[Score]) -> list[Score]:
     """Returns differences with Holm's correction, a family being the tests of one metric in one grouping."""
-    families: dict[tuple[str, str], list[int]] = {}
-    for at, score in enumerate(differences):
-        if score.p_value is not None:
-            families.setdefault((score.metric, score.grouping), []).append(at)
-    result = list(differences)
-    for members in families.values():
-        corrected = holm([p for at in members if (p := differences[at].p_value) is not None])
-        for at, p_holm in zip(members, corrected, strict=True):
-            result[at] = replace(differences[at], p_holm=p_holm)
-    return result
+    families = [(score.metric, score.grouping) for score in differences]
+    corrected = holm_by_family([score.p_value for score in differences], families)
+    return [replace(score, p_holm=p_holm) for score, p_holm in zip(differences, corrected, strict=True)]
 
 
 def _score(answers: Answers, metric: str, estimate: Estimate, origin: Mapping[str, str], **named: Any) -> Score:

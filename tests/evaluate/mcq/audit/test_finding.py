@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dateline.evaluate.mcq.audit.finding import chance_of, credit, credit_share, judge_guesser, judge_share, share_words
-from dateline.evaluate.statistics import wilson
+from dateline.statistics import wilson
 
 
 def test_credits_of_zero_and_one_have_the_interval_of_a_count():

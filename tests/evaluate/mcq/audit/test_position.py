@@ -1,7 +1,7 @@
 """Position: an answer that always stands at one place is caught, one that stands anywhere is not."""
 
 from dateline.evaluate.mcq.audit.position import letter, position
-from dateline.evaluate.statistics import wilson
+from dateline.statistics import wilson
 
 
 def test_even_positions_are_fit(make_questions):

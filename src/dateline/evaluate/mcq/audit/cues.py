@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dateline.corpus.text.words import plain_words
 from dateline.evaluate.mcq.audit.finding import Finding, Suspect, chance_of, credit, judge_guesser, share_words, suspect
 from dateline.evaluate.mcq.questions import Question, QuestionSet
-from dateline.evaluate.statistics import wilson
+from dateline.statistics import wilson
 
 MUCH_LONGER = 2.0
 """A gold option that is so many times as long as the longest other one is listed for reading."""
@@ -71,7 +71,7 @@ def _extreme(questions: Sequence[Question], name: str, sign: int) -> Finding:
 
 def overlap(questions: Sequence[Question]) -> Finding:
     """Returns how far picking the option with most words of the question gets, small words left out."""
-    from dateline.evaluate.statistics import paired_difference
+    from dateline.statistics import paired_difference
 
     credits, gold, distractors = [], [], []
     for item in questions:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dateline.evaluate.mcq.questions import Question, QuestionSet
-from dateline.evaluate.statistics import Estimate, wilson
+from dateline.statistics import Estimate, wilson
 
 Verdict = Literal["fit", "look", "unfit"]
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from dateline.evaluate.mcq.audit.finding import Finding, chance_of, judge_guesser, share_words
 from dateline.evaluate.mcq.questions import Question
-from dateline.evaluate.statistics import chi_square_uniform
+from dateline.statistics import chi_square_uniform
 
 
 def position(questions: Sequence[Question], *, rotated: bool = False) -> Finding:

@@ -1,25 +1,20 @@
 """Intervals and tests by bootstrap over documents, or over the outlets that wrote them.
 
-Enters: per-document sums (nll in nats, tokens, bytes), one vector each. Leaves: `Estimate`s: value, interval, and for
-differences a p-value.
-Deliberately not done: no resampling of tokens (tokens of one document are not independent, so intervals over tokens
-are far too narrow), no correction for many tests (see `families`).
-
 Every statistic is a ratio of two sums over documents, so one primitive serves them all: `resampled_sums` draws the
 documents and returns the sums of all columns for the same draws. That is what makes a comparison paired. Documents of
 one outlet are alike; where a claim is about outlets that were not seen, whole outlets are drawn instead (`clusters`).
+Tokens are never drawn: those of one document are not independent, and intervals over tokens are far too narrow.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from dateline.errors import UserError
-from dateline.evaluate.statistics.intervals import LEVEL, Estimate, difference_estimate, ratio_estimate
+from dateline.statistics.intervals import LEVEL, Estimate, difference_estimate, ratio_estimate
 
 Vector = npt.NDArray[np.float64] | npt.NDArray[np.int64] | Sequence[float]
 """One number a document, in the same order in every vector that is given together."""
@@ -119,20 +114,6 @@ def micro_average(
     """
     columns = _units(nll, num_tokens, clusters)
     return ratio_estimate(columns, resampled_sums(columns, resamples=resamples, seed=seed), 0, 1, level=level)
-
-
-def bits_per_byte(
-    nll: Vector,
-    num_bytes: Vector,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = LEVEL,
-    clusters: Labels | None = None,
-) -> Estimate:
-    """Returns sum(nll) / ln 2 / sum(bytes): the unit in which models with different tokenizers compare."""
-    nats_per_byte = micro_average(nll, num_bytes, resamples=resamples, seed=seed, level=level, clusters=clusters)
-    return Estimate(*(part / math.log(2) for part in nats_per_byte[:3]))
 
 
 def paired_difference(

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from dateline.errors import UserError
-from dateline.evaluate.statistics import across_seeds, paired_difference, seed_spread
+from dateline.statistics import paired_difference, seed_spread
 
 
 def trainings(rng, seeds, ratio, own=0.05, number=100):
@@ -24,7 +24,7 @@ def test_seeds_that_agree_leave_the_documents():
     differences, tokens = trainings(np.random.default_rng(0), 1, 0.0)
     same = np.repeat(differences, 3, axis=0)
     alone = paired_difference(differences[0], np.zeros(100), tokens)
-    together = across_seeds(same, tokens)
+    together = seed_spread(same, tokens).estimate()
     assert together.value == pytest.approx(alone.value)
     assert together.high - together.low == pytest.approx(alone.high - alone.low, rel=0.1)
 
@@ -32,7 +32,7 @@ def test_seeds_that_agree_leave_the_documents():
 def test_documents_that_agree_leave_a_t_test_over_seeds():
     values = np.array([0.1, 0.3, 0.15])
     tokens = np.array([10.0, 20.0, 50.0])
-    found = across_seeds(values[:, None] * tokens, tokens)
+    found = seed_spread(values[:, None] * tokens, tokens).estimate()
     expected = stats.ttest_1samp(values, 0)
     assert found.value == pytest.approx(values.mean())
     assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
@@ -54,7 +54,7 @@ def test_the_two_variances_are_told_apart():
 def test_intervals_cover_new_seeds_and_documents(seeds, ratio, own):
     rng = np.random.default_rng(seeds)
     experiments = 300
-    found = [across_seeds(*trainings(rng, seeds, ratio, own)) for _ in range(experiments)]
+    found = [seed_spread(*trainings(rng, seeds, ratio, own)).estimate() for _ in range(experiments)]
     covered = np.mean([estimate.low <= 0 <= estimate.high for estimate in found])
     margin = 2.5 * math.sqrt(0.05 * 0.95 / experiments)
     assert covered >= 0.94 - margin  # often wider than nominal: see the header of seeds.py
@@ -65,15 +65,15 @@ def test_the_p_value_says_what_the_interval_says():
     rng = np.random.default_rng(4)
     for _ in range(50):
         differences, tokens = trainings(rng, 3, 1.0)
-        found = across_seeds(differences + 0.04 * tokens, tokens)
+        found = seed_spread(differences + 0.04 * tokens, tokens).estimate()
         assert (found.p_value < 0.05) == (found.low > 0 or found.high < 0)
         assert 1 / 10_001 <= found.p_value <= 1
 
 
 def test_a_sure_difference_has_the_smallest_p_value_and_none_has_one():
     tokens = np.array([10.0, 20.0])
-    assert across_seeds(np.ones((2, 1)) * tokens, tokens) == (1.0, 1.0, 1.0, 1 / 10_001)
-    assert across_seeds(np.zeros((2, 2)), tokens) == (0.0, 0.0, 0.0, 1.0)
+    assert seed_spread(np.ones((2, 1)) * tokens, tokens).estimate() == (1.0, 1.0, 1.0, 1 / 10_001)
+    assert seed_spread(np.zeros((2, 2)), tokens).estimate() == (0.0, 0.0, 0.0, 1.0)
 
 
 def test_outlets_can_be_what_is_drawn_anew():
@@ -89,8 +89,8 @@ def test_outlets_can_be_what_is_drawn_anew():
 
 def test_a_single_document_or_outlet_has_no_interval():
     for found in (
-        across_seeds(np.array([[1.0], [2.0]]), np.array([10.0])),
-        across_seeds(np.ones((2, 3)), np.ones(3), clusters=["a", "a", "a"]),
+        seed_spread(np.array([[1.0], [2.0]]), np.array([10.0])).estimate(),
+        seed_spread(np.ones((2, 3)), np.ones(3), clusters=["a", "a", "a"]).estimate(),
     ):
         assert math.isfinite(found.value)
         assert math.isnan(found.low)
@@ -117,4 +117,4 @@ def test_what_few_seeds_could_not_have_found_is_large():
 )
 def test_bad_input_is_refused(differences, tokens, message):
     with pytest.raises(UserError, match=message):
-        across_seeds(differences, tokens)
+        seed_spread(differences, tokens)

@@ -1,8 +1,6 @@
 """Seeds as a second level of variance: what a difference is for a model trained anew, on documents drawn anew.
 
-Enters: per-document differences of several seeds on the same documents. Leaves: a mean with its interval and p-value.
-Deliberately not done: no resampling of seeds (two, three or five are far too few to be their own distribution).
-
+Two, three or five seeds are far too few to be their own distribution, so seeds are not resampled.
 The mean over seeds varies with the documents that were drawn and with the seeds. The first variance is the jackknife's
 over documents (or outlets) of the differences averaged over seeds; the second is that between the seeds' values,
 divided by their number. What is peculiar to a document under a seed is in both, so that their sum errs upwards.
@@ -26,9 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dateline.errors import UserError
-from dateline.evaluate.statistics.bootstrap import RESAMPLES, Labels, cluster_sums
-from dateline.evaluate.statistics.intervals import LEVEL, Estimate, ratio_degrees, ratio_error
-from dateline.evaluate.statistics.power import POWER
+from dateline.statistics.bootstrap import RESAMPLES, Labels, cluster_sums
+from dateline.statistics.hypothesis_tests import POWER
+from dateline.statistics.intervals import LEVEL, Estimate, ratio_degrees, ratio_error
 
 P_FLOOR = 1 / (RESAMPLES + 1)
 """As for single runs: t is no guide to tails further out."""
@@ -119,21 +117,3 @@ def seed_spread(
         document_degrees=ratio_degrees(columns, 1),
         num_seeds=len(values),
     )
-
-
-def across_seeds(
-    differences: npt.NDArray[np.float64],
-    num_tokens: npt.NDArray[np.int64] | npt.NDArray[np.float64],
-    *,
-    clusters: Labels | None = None,
-    level: float = LEVEL,
-) -> Estimate:
-    """Returns the mean over seeds with the interval in which the mean of all seeds and documents lies.
-
-    Args:
-        differences: as `seed_spread` takes them.
-        num_tokens: as `seed_spread` takes them.
-        clusters: as `seed_spread` takes them.
-        level: of the interval.
-    """
-    return seed_spread(differences, num_tokens, clusters=clusters).estimate(level)

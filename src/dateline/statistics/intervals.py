@@ -1,15 +1,13 @@
-"""From resamples to an interval and a p-value, with what few units need to be believed.
+"""Estimates with intervals: of ratios and differences by bootstrap and jackknife, of shares by Wilson's score.
 
-Enters: per-unit quantities and what a bootstrap made of them. Leaves: `Estimate`s, standard errors, p-values.
-Deliberately not done: no drawing (see `bootstrap`), no bias correction (BCa): with few units it is estimated worse than
-it corrects, and the ratios here have a bias far below their spread.
-
-A unit is what is drawn: a document, or an outlet with all its documents. The plain percentile interval is too narrow
-for few units. Two remedies are known, and each end of an interval is the outer one of theirs:
+A unit is what is drawn: a document, or an outlet with all its documents. The plain percentile interval of a bootstrap
+is too narrow for few units. Two remedies are known, and each end of an interval is the outer one of theirs:
 - percentiles further out, at Phi(sqrt(n / (n - 1)) t(alpha / 2)): Hesterberg 2015, What teachers should know about the
   bootstrap. They follow skewness, but five units have no such tails, and two none at all;
 - a t interval on the delete-one jackknife error (MacKinnon, Nielsen and Webb 2023, Cluster-robust inference: a guide
   to empirical practice, call it CV3). It is symmetric.
+There is no bias correction (BCa): with few units it is estimated worse than it corrects, and the ratios here have a
+bias far below their spread.
 A few large outlets decide a ratio of sums, so the degrees of freedom of both are the effective number of units less
 one: (sum of tokens)^2 / (sum of squared tokens) - 1, after Kish 1965, Survey sampling.
 
@@ -26,6 +24,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from dateline.errors import UserError
 
 Floats = npt.NDArray[np.float64]
 
@@ -135,6 +135,29 @@ def two_sided_p(differences: Floats) -> float:
     """
     smaller = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
     return min(1.0, (1 + 2 * smaller) / (len(differences) + 1))
+
+
+def wilson(successes: int, trials: int, *, level: float = LEVEL) -> Estimate:
+    """Returns a share with Wilson's score interval, which stays inside [0, 1] and has width at 0 and 1.
+
+    With no trials everything is NaN: a group without items has no share.
+
+    Args:
+        successes: right items.
+        trials: all items.
+        level: of the interval.
+
+    Raises:
+        UserError: where the counts are negative, not whole, or more items are right than there are.
+    """
+    from scipy.stats import binomtest
+
+    if successes != int(successes) or trials != int(trials) or not 0 <= successes <= trials:
+        raise UserError(f"{successes} of {trials} is no share; count whole items")
+    if trials == 0:
+        return Estimate(math.nan, math.nan, math.nan)
+    interval = binomtest(int(successes), int(trials)).proportion_ci(level, method="wilson")
+    return Estimate(successes / trials, float(interval.low), float(interval.high))
 
 
 def _t_p_value(value: float, standard_error: float, degrees: float) -> float:

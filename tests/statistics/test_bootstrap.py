@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dateline.errors import UserError
-from dateline.evaluate.statistics import (
-    bits_per_byte,
+from dateline.statistics import (
     cluster_sums,
     micro_average,
     paired_difference,
@@ -31,10 +30,6 @@ def test_value_is_the_micro_average_and_not_the_mean_of_averages():
     assert estimate.value == 100 / 40
     assert estimate.low <= estimate.value <= estimate.high
     assert math.isnan(estimate.p_value)
-
-
-def test_bits_per_byte_is_in_bits():
-    assert bits_per_byte([8 * math.log(2), 16 * math.log(2)], [4, 8]).value == pytest.approx(2.0)
 
 
 def test_coverage_of_the_nominal_95_percent_interval():
@@ -146,8 +141,6 @@ def test_documents_of_one_outlet_are_alike_and_widen_the_interval():
     by_document, by_outlet = (micro_average(nll, tokens, clusters=labels) for labels in (None, outlet))
     assert by_outlet.value == pytest.approx(by_document.value)
     assert by_outlet.high - by_outlet.low > 2 * (by_document.high - by_document.low)
-    bits = bits_per_byte(nll, tokens, clusters=outlet)
-    assert bits.low == pytest.approx(by_outlet.low / math.log(2))
 
 
 def test_documents_of_a_single_outlet_have_no_interval_over_outlets():

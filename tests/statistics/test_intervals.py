@@ -2,9 +2,12 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
-from dateline.evaluate.statistics import (
+from dateline.errors import UserError
+from dateline.statistics import (
     cluster_sums,
     difference_estimate,
     paired_difference,
@@ -13,6 +16,7 @@ from dateline.evaluate.statistics import (
     ratio_estimate,
     resampled_sums,
     two_sided_p,
+    wilson,
 )
 
 
@@ -119,3 +123,53 @@ def test_without_anything_below_the_line_there_is_no_interval():
     assert math.isnan(found.p_value)
     assert math.isnan(ratio_error(columns, 0, 1))
     assert math.isnan(ratio_error(columns[1:], 0, 1))
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605)],
+)
+def test_wilson_matches_published_values(successes, trials, low, high):
+    # the last two: Newcombe 1998, Statistics in Medicine 17, table I, method 3
+    found = wilson(successes, trials)
+    assert found.value == successes / trials
+    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
+    assert math.isnan(found.p_value)
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_wilson_stays_inside_and_is_symmetric(right, wrong):
+    if not right + wrong:
+        assert all(math.isnan(part) for part in wilson(0, 0))
+        return
+    found, mirrored = wilson(right, right + wrong), wilson(wrong, right + wrong)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.low < found.high
+    assert found.low == pytest.approx(1 - mirrored.high)
+
+
+def test_wilson_covers():
+    rng = np.random.default_rng(0)
+    for share in (0.1, 0.25, 0.7):
+        intervals = [wilson(int(count), 80) for count in rng.binomial(80, share, size=400)]
+        covered = np.mean([found.low <= share <= found.high for found in intervals])
+        assert covered == pytest.approx(0.95, abs=0.035)
+
+
+@given(st.integers(1, 10_000).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials))))
+def test_wilson_is_the_formula_of_the_textbooks(counts):
+    right, trials = counts
+    share, z = right / trials, 1.959963984540054
+    middle = share + z**2 / (2 * trials)
+    half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    expected = (middle + np.array([-half, half])) / (1 + z**2 / trials)
+    assert wilson(*counts)[1:3] == pytest.approx(tuple(expected), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("right", "items", "message"),
+    [(3, 2, "3 of 2 is no share"), (-1, 2, "no share"), (0.5, 2, "count whole items"), (1, 0, "no share")],
+)
+def test_wilson_refuses_what_is_no_share(right, items, message):
+    with pytest.raises(UserError, match=message):
+        wilson(right, items)
