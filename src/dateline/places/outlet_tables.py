@@ -1,9 +1,7 @@
-"""Read lists of news outlets as others publish them.
+"""Reads outlet tables: a user's own CSV, and lists of outlets as GDELT and Media Cloud publish them.
 
-Enters: a list as GDELT or Media Cloud publish it, as downloaded (but not compressed).
-Leaves: `Outlet`s by domain, and how many rows were left out for which reason: rows = outlets + left out.
-Deliberately not done: no download, no repair of rows. A published list has thousands of rows and nobody to correct
-them, so bad rows are counted and do not stop the load; a user's own table is strict (`dateline.places.outlets`).
+A user's own table is strict: its first mistake stops. A published list has thousands of rows and nobody to correct
+them, so bad rows are left out and counted by reason: rows = outlets + left out. Files are local and not compressed.
 
 GDELT, "domains by country" (MASTER-GDELTDOMAINSBYCOUNTRY-MAY2018.TXT, 189,545 lines): three columns separated by tabs,
 no header: domain, FIPS 10-4 country code, country name (`0-50.ru`, `RS`, `Russia`). FIPS codes look like ISO codes and
@@ -19,17 +17,19 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TextIO
 
 from dateline.errors import UserError
 from dateline.places.countries import Country, all_countries, country
-from dateline.places.outlets import COLUMNS, PORTALS, Outlet
-from dateline.places.url import parse_url
+from dateline.places.outlets import PORTALS, Outlet
+from dateline.places.url import parse_url, show
 
 PublishedFormat = Literal["gdelt", "mediacloud"]
 
+COLUMNS = ("domain", "country", "name")
+"""Of a user's own table."""
 HEADER_CHARACTERS = 1 << 16
 """How much of the first line is looked at to tell formats apart."""
 
@@ -72,8 +72,39 @@ class _Row(NamedTuple):
     reason: str = ""
 
 
+def load_outlets(path: str | Path) -> dict[str, Outlet]:
+    """Returns an outlet table by domain: a user's own, every row checked, or a published list, bad rows left out.
+
+    Which of the two it is shows in the first line (`published_format`); the file's name does
+    not matter. `load_published` also says what was left out of a published list, and why.
+
+    Args:
+        path: CSV file, UTF-8, with a header line and the columns domain, country, name; further columns are ignored.
+            Countries may be codes or names; a leading `www.` is forgiven. Or a list by GDELT or Media Cloud.
+
+    Raises:
+        UserError: the file cannot be read, a column is missing, or a row (named by its line) has a domain that is no
+            registered domain, an unknown country, or a second country for the same domain. Of a published list: no row
+            of it can be used.
+    """
+    return load_published(path)[0] if published_format(path) else _load_own(Path(path))
+
+
+def load_outlet_tables(paths: Iterable[str | Path]) -> dict[str, Outlet]:
+    """Returns several outlet tables as one, by domain; where two of them know a domain, the one named first is right.
+
+    Raises:
+        UserError: as `load_outlets`.
+    """
+    outlets: dict[str, Outlet] = {}
+    for path in paths:
+        for domain, found in load_outlets(path).items():
+            outlets.setdefault(domain, found)
+    return outlets
+
+
 def published_format(path: str | Path) -> PublishedFormat | None:
-    """Returns whose list a file is, told by its first line with anything in it, or None for any other file.
+    """Returns whose list a file is, by its first line with anything in it, or None for any other file.
 
     GDELT's is three columns separated by tabs, the second a code of at most two letters. Media Cloud's is a CSV header
     with `pub_country`. A header with domain, country and name is a user's own table, whatever else it has.
@@ -130,6 +161,49 @@ def load_published(path: str | Path) -> tuple[dict[str, Outlet], Counter[str]]:
         reasons = ", ".join(f"{number} {reason}" for reason, number in sorted(skipped.items()))
         raise UserError(f"{path}: no outlet in this list can be used ({reasons or 'it has no rows'})")
     return outlets, skipped
+
+
+def _load_own(path: Path) -> dict[str, Outlet]:
+    """Returns a user's own table; its first mistake stops."""
+    outlets: dict[str, Outlet] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+            if missing:
+                raise UserError(
+                    f"{path}: line 1: no column {', '.join(missing)}; an outlet table has {', '.join(COLUMNS)} "
+                    "(or is a list as GDELT or Media Cloud publish it)"
+                )
+            for row in reader:
+                found = _checked(row, f"{path}: line {reader.line_num}")
+                known = outlets.setdefault(found.domain, found)
+                if known.country != found.country:
+                    raise UserError(
+                        f"{path}: line {reader.line_num}: {found.domain} is in {found.country} here but in "
+                        f"{known.country} further up; keep one"
+                    )
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the outlet table: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 at byte {error.start}; save the outlet table as UTF-8") from None
+    except csv.Error as error:
+        raise UserError(f"{path}: not a CSV table: {error}") from None
+    return outlets
+
+
+def _checked(row: Mapping[str, str | None], where: str) -> Outlet:
+    """Returns the row as an outlet, or says what is wrong with it and where."""
+    written, code, name = ((row[column] or "").strip() for column in COLUMNS)
+    parts = parse_url(written)
+    if not parts.domain:
+        raise UserError(f"{where}: {show(written)} is not a domain: {parts.reason}")
+    if parts.subdomain:
+        raise UserError(f"{where}: {show(written)} is not a registered domain; write {parts.domain}")
+    home = country(code)
+    if home is None:
+        raise UserError(f"{where}: unknown country {show(code)}; write an ISO 3166 code such as za, or an English name")
+    return Outlet(parts.domain, home.alpha2, name or parts.domain)
 
 
 def _judge(row: _Row) -> Outlet | str:
