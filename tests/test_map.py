@@ -16,6 +16,7 @@ ORDER = (
     ("statistics",),
     ("places",),
     ("corpus",),
+    ("benchmark",),
     ("conditions",),
     ("tokens",),
     ("model",),

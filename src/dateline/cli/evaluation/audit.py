@@ -22,7 +22,7 @@ from dateline.errors import UserError, one_line
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from dateline.evaluate.mcq.audit import Audit, Finding
+    from dateline.benchmark import Audit, Finding
 
 UNFIT = 3
 """Exit code where a set is not fit for use."""
@@ -67,7 +67,7 @@ def run(words: list[str]) -> None:
         hint = f"did you mean '{near[0]}'?" if near else f"write: dateline audit mcq {words[0]}"
         raise UserError(f"unknown kind of set '{words[0]}'; {hint}")
     args = tyro.cli(AuditQuestions, prog="dateline audit mcq", args=words[1:])
-    from dateline.evaluate.mcq.audit import as_plain, audit_questions, parse_quota, write_audit
+    from dateline.benchmark import as_plain, audit_questions, parse_quota, write_audit
     from dateline.manifest import check_free
 
     quota = parse_quota(args.quota) if args.quota else ""

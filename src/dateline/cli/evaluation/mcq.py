@@ -191,7 +191,7 @@ def _shown(score: Score) -> str:
 
 
 def _write_tasks(args: Mcq, out: Path, fields: Sequence[Field] | None) -> None:
-    from dateline.evaluate.tasks.folder import PREFIX, write_tasks
+    from dateline.evaluate.mcq.run import TASK_PREFIX, write_tasks
     from dateline.model.build import model_folder
 
     manifest = write_tasks(
@@ -210,4 +210,4 @@ def _write_tasks(args: Mcq, out: Path, fields: Sequence[Field] | None) -> None:
         shown = ", ".join(f"{name} {count:,} of {manifest.counts[name]:,}" for name, count in seams.items())
         print(f"lm_eval joins prefix and question into other tokens than training did: {shown}")
     folder = model_folder(args.model)
-    print(f"lm_eval run --model hf --model_args pretrained={folder} --include_path {out} --tasks {PREFIX}")
+    print(f"lm_eval run --model hf --model_args pretrained={folder} --include_path {out} --tasks {TASK_PREFIX}")

@@ -1,4 +1,4 @@
-"""Questions: the columns that sets usually have, and every defect named with its place."""
+"""Questions: every format and column that sets usually have, and every defect named with its place."""
 
 import json
 import os
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dateline.benchmark.questions import questions_fingerprint, read_question_set, read_questions, read_rows
 from dateline.errors import UserError
-from dateline.evaluate.mcq.questions import read_question_set, read_questions
 
 GOOD = {"question": "Which city is the capital?", "options": ["Accra", "Tema", "Kumasi"], "correct_answer": "Tema",
         "country": "Ghana"}  # fmt: skip
@@ -152,7 +152,7 @@ def test_whatever_a_line_holds_ends_in_questions_problems_or_one_line(tmp_path_f
 
 @pytest.mark.parametrize(("name", "number"), [("qa_metacul.jsonl", 800), ("localnewsqa_gold.parquet", 18_700)])
 def test_the_published_sets_are_read_whole(name, number):
-    root = Path(os.environ.get("DATELINE_SHARED") or Path(__file__).parents[4] / "shared")
+    root = Path(os.environ.get("DATELINE_SHARED") or Path(__file__).parents[3] / "shared")
     path = root / "data" / name
     if not path.exists():
         pytest.skip(f"no real data at {path}; set DATELINE_SHARED to the folder that holds data/")
@@ -181,3 +181,67 @@ def test_only_ambiguous_questions_with_two_answers_are_pairs(tmp_path, changes, 
     path = tmp_path / "q.jsonl"
     path.write_text(json.dumps(row) + "\n")
     assert read_questions(path)[0].contrast_answer == (1 if pair else None)
+
+
+ITEMS = [{"question": "Who?", "options": ["a", "b"]}, {"question": "Where?\u2028", "options": ["c"]}]
+
+
+def held(path):
+    return [row for _, row in read_rows(path)]
+
+
+def test_all_formats_give_the_same_rows(tmp_path):
+    lines, array, around = (tmp_path / name for name in ("a.jsonl", "a.json", "b.json"))
+    lines.write_text("\n\n".join(json.dumps(item, ensure_ascii=False) for item in ITEMS), encoding="utf-8-sig")
+    array.write_text(json.dumps(ITEMS))
+    around.write_text(json.dumps({"version": 2, "items": ITEMS}))
+    pq.write_table(pa.Table.from_pylist(ITEMS), tmp_path / "a.parquet")
+    for path in (lines, array, around, tmp_path / "a.parquet"):
+        assert held(path) == ITEMS, path
+
+
+def test_where_an_item_stands_is_said(tmp_path):
+    lines = tmp_path / "a.jsonl"
+    lines.write_text("\n".join(["", json.dumps(ITEMS[0]), "", json.dumps(ITEMS[1])]))
+    assert [where for where, _ in read_rows(lines)] == [f"{lines}:2", f"{lines}:4"]
+    pq.write_table(pa.Table.from_pylist(ITEMS), tmp_path / "a.parquet")
+    assert [where for where, _ in read_rows(tmp_path / "a.parquet")][1] == f"{tmp_path / 'a.parquet'}, row 2"
+
+
+@pytest.mark.parametrize(
+    "line", [b"{", b"[1]", b"\xff", b'{"question": "\\ud800"}', b"[" * 100_000, b'{"a": ' + b"9" * 5000 + b"}"]
+)
+def test_a_damaged_line_is_an_item_that_is_none(tmp_path, line):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(line + b"\n" + json.dumps(ITEMS[0]).encode())
+    assert held(path) == ["is not a JSON object in UTF-8", ITEMS[0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "question", "not a known format; questions are read from .jsonl, .ndjson, .json, .parquet"),
+        ("a.json", '{"question": "Who?"}', "neither a JSON array of items nor an object around one"),
+        ("a.json", '{"a": [], "b": []}', "neither a JSON array of items nor an object around one"),
+        ("a.json", "{", "neither a JSON array of items nor an object around one"),
+        ("a.parquet", "PAR1", "not a readable Parquet file"),
+        (None, None, "no such file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_in_one_line(tmp_path, name, content, message):
+    path = tmp_path / (name or "missing.jsonl")
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UserError, match=message) as caught:
+        list(read_rows(path))
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_the_fingerprint_is_of_what_is_asked_and_not_of_the_file(tmp_path, write):
+    rows = [item(), item(question="Another?")]
+    questions = read_questions(write(*rows))
+    as_array = tmp_path / "two.json"
+    as_array.write_text(json.dumps(rows))
+    assert questions_fingerprint(read_questions(as_array)) == questions_fingerprint(questions)
+    assert questions_fingerprint(questions[1:]) != questions_fingerprint(questions)

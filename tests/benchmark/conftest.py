@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from dateline.evaluate.mcq.questions import Question, QuestionSet
+from dateline.benchmark.questions import Question, QuestionSet
 
 WORDS = ("amber", "basil", "cedar", "delta", "ember", "fjord", "grove", "haven", "islet", "joust", "knoll", "lemon",
          "maple", "north", "ocean", "plaza", "quill", "river", "stone", "torch")  # fmt: skip

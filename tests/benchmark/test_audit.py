@@ -1,14 +1,17 @@
-"""The verdict: a sound set is fit, one fault makes it unfit, and the published sets are what they are."""
+"""The verdict on sound, faulty and published sets, and the audit on disk."""
 
 import json
 import os
 from dataclasses import asdict
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
-from dateline.evaluate.mcq.audit.countries import PAPER_QUOTA
-from dateline.evaluate.mcq.audit.verdict import audit_questions
+from dateline.benchmark.audit import as_plain, audit_questions, write_audit
+from dateline.benchmark.checks import PAPER_QUOTA
+from dateline.errors import UserError
+from dateline.manifest import read_manifest
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def test_a_set_without_one_usable_item_is_unfit(audit):
 
 
 def shared(name):
-    root = Path(os.environ.get("DATELINE_SHARED") or Path(__file__).parents[5] / "shared")
+    root = Path(os.environ.get("DATELINE_SHARED") or Path(__file__).parents[3] / "shared")
     path = root / "data" / name
     if not path.exists():
         pytest.skip(f"no real data at {path}; set DATELINE_SHARED to the folder that holds data/")
@@ -91,3 +94,42 @@ def test_the_published_set_is_caught_for_its_answers_at_a():
     by_name = {finding.check: finding for finding in found.findings}
     assert by_name["labels"].facts["several"] == {"us": {"United States": 34, "USA": 34}}
     assert by_name["countries"].sentence.endswith("the quotas are met.")
+
+
+LINES = [
+    {"question": "Capital?", "options": ["Accra", "Tamale"], "answer": "Accra", "country": "gh"},
+    {"question": "Capital?", "options": ["Accra", "Tamale"], "answer": "Accra", "country": "gh"},
+    {"question": "Capital?", "options": ["Accra", "Tamale"], "answer": "Lagos", "country": "gh"},
+]
+
+
+@pytest.fixture
+def finished(tmp_path):
+    path = tmp_path / "set.jsonl"
+    path.write_text("\n".join(map(json.dumps, LINES)))
+    return audit_questions(path)
+
+
+def refuse(constant):
+    raise AssertionError(f"{constant} is not JSON")
+
+
+def test_a_folder_holds_the_audit_its_items_and_a_manifest(finished, tmp_path):
+    write_audit(finished, tmp_path / "out", recipe={"quota": "", "rotated": False})
+    plain = json.loads((tmp_path / "out" / "audit.json").read_text(), parse_constant=refuse)
+    assert plain == as_plain(finished)
+    assert (plain["fit"], plain["items"], plain["questions"]) == (False, 3, 2)
+    rows = pq.read_table(tmp_path / "out" / "items.parquet").to_pylist()
+    assert len(rows) == plain["items_to_read"] == len(finished.suspects)
+    assert {(row["check"], row["where"].rpartition(":")[2]) for row in rows} == {("defects", "3"), ("duplicates", "2")}
+    manifest = read_manifest(tmp_path / "out")
+    assert manifest.stage == "audit"
+    assert manifest.counts["in"] == manifest.counts["kept"] + sum(manifest.drops.values()) == 3
+
+
+def test_an_audit_is_replaced_only_on_request(finished, tmp_path):
+    out = tmp_path / "out"
+    write_audit(finished, out, recipe={})
+    with pytest.raises(UserError, match="--overwrite"):
+        write_audit(finished, out, recipe={})
+    write_audit(finished, out, recipe={}, overwrite=True)

@@ -1,7 +1,4 @@
-"""A guesser that never sees a question: what the options alone give away.
-
-Enters: questions. Leaves: three findings.
-Deliberately not done: no neural network and no positions (rotation repairs these); the floor is what naive Bayes finds.
+"""A guesser that never sees a question (naive Bayes): how often the options alone give the answer away.
 
 The guesser weighs every feature of an option by how much more often than chance options with it were right in the
 other folds, and picks the option with the largest sum. Nothing is learned from an item that is worded like the one that
@@ -23,11 +20,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from dateline.benchmark.checks import Finding, alike, chance_of, credit, credit_share, judge_guesser
+from dateline.benchmark.questions import Question, QuestionSet
 from dateline.corpus.duplicates.clusters import Clusters
 from dateline.corpus.text.words import plain_words
-from dateline.evaluate.mcq.audit.finding import Finding, chance_of, credit, credit_share, judge_guesser
-from dateline.evaluate.mcq.audit.repeats import alike
-from dateline.evaluate.mcq.questions import Question
 from dateline.records import stable_hash
 
 FOLDS = 10
@@ -38,8 +34,9 @@ Features = Callable[[Question, int], Iterator[str]]
 """Names what is seen of an option of a question, given its index."""
 
 
-def guessers(questions: Sequence[Question]) -> list[Finding]:
-    """Returns how often the guesser is right by wording and by form, in ten folds."""
+def guessers(found: QuestionSet) -> list[Finding]:
+    """Returns how often the guesser is right by wording, by wording and country, and by form, in ten folds."""
+    questions = found.questions
     labels = alike(questions)
     folds = _folds(questions, labels)
     apart = _folds(questions, _with_answers(questions, labels))
@@ -144,7 +141,7 @@ GUESSERS: tuple[tuple[str, str, Features, str], ...] = (
 
 
 def _credits(questions: Sequence[Question], folds: npt.NDArray[np.int64], features: Features) -> list[float]:
-    """Returns for each item the probability that the guesser, taught on the other folds, is right."""
+    """Returns for each item the probability that the guesser, trained on the other folds, is right."""
     numbers: dict[str, int] = {}
     seen: list[int] = []
     owner: list[int] = []
@@ -165,16 +162,16 @@ def _credits(questions: Sequence[Question], folds: npt.NDArray[np.int64], featur
     hits, expected, of_fold = np.array(gold, np.float64), np.array(base), np.array(fold_of)
     scores = np.zeros(len(gold))
     for fold in range(FOLDS):
-        taught = of_fold[option] != fold
-        known = feature[taught]
+        trained = of_fold[option] != fold
+        known = feature[trained]
         right, chance, times = (
             np.bincount(known, weights, len(numbers))
-            for weights in (hits[option[taught]], expected[option[taught]], np.ones(len(known)))
+            for weights in (hits[option[trained]], expected[option[trained]], np.ones(len(known)))
         )
         prior = np.divide(chance, times, out=np.full(len(numbers), 0.5), where=times > 0)
         share = (right + PRIOR * prior) / (times + PRIOR)
         weight = np.log(share / (1 - share)) - np.log(prior / (1 - prior))
-        sums = np.bincount(option[~taught], weight[feature[~taught]], len(gold))
+        sums = np.bincount(option[~trained], weight[feature[~trained]], len(gold))
         scores += sums  # options of other folds got nothing
     ranked = np.round(scores, 9).tolist()
     return [

@@ -1,9 +1,8 @@
-"""Many-choice questions as files give them: one noun, whatever the columns are called.
+"""Multiple-choice questions from JSON Lines, JSON (an array, or an object around one) or Parquet.
 
-Enters: JSON Lines, JSON (an array, or an object around one) or Parquet with a question, its options, the answer and the
-country it is about. Leaves: `Question`s with the answer as an index, and `Problem`s: what is wrong with which item.
-Deliberately not done: no item is mended, and none is left out silently: `read_questions` refuses a file that has one
-bad item, `read_question_set` hands the problems out beside the questions, because an audit must look at broken sets.
+Whatever the columns are called, an item becomes a `Question` with the answer as an index, or a `Problem`: what is wrong
+with which item. None is left out silently: `read_questions` refuses a file that has one bad item, `read_question_set`
+returns the problems beside the questions, because an audit must look at broken sets. CSV is not read: it has no lists.
 
 Columns, the first that the file has:
 
@@ -17,21 +16,23 @@ Columns, the first that the file has:
 
 from __future__ import annotations
 
+import json
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from dateline.errors import UserError, one_line
-from dateline.evaluate.mcq.rows import FORMATS, Row, read_rows
 from dateline.places import continent, country
 from dateline.records import stable_hash
 
+Row = Mapping[str, object]
 Form = Literal["text", "letter", "index"]
 Kind = Literal["unreadable", "question", "options", "equal options", "answer", "country"]
 
+FORMATS = (".jsonl", ".ndjson", ".json", ".parquet")
 COLUMNS = {
     "question": ("question",),
     "options": ("options", "choices"),
@@ -158,6 +159,11 @@ def read_question_set(path: Path | str) -> QuestionSet:
     return result
 
 
+def questions_fingerprint(questions: Sequence[Question]) -> str:
+    """Returns 16 hex digits of everything that is asked, whatever the format of the file."""
+    return f"{stable_hash(*(repr(question) for question in questions)):016x}"
+
+
 def _choose_columns(path: Path, rows: Sequence[Row]) -> _Columns:
     present = {name: None for row in rows for name in row}
     named = {
@@ -277,3 +283,57 @@ def _text(value: object) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "..."
+
+
+def read_rows(path: Path) -> Iterator[tuple[str, Row | str]]:
+    """Yields for each item where it stands (`file.jsonl:3`), and its columns or what is wrong with it.
+
+    Raises:
+        UserError: where the file is missing, of another format, or damaged as a whole.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise UserError(f"{path}: not a known format; questions are read from {', '.join(FORMATS)}")
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give a file with question, options, answer and country")
+    if path.suffix.lower() == ".parquet":
+        yield from _parquet_rows(path)
+        return
+    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    if path.suffix.lower() == ".json":
+        for number, item in enumerate(_items(path, _load(content)), 1):
+            yield f"{path}, item {number}", item if isinstance(item, dict) else "is not a JSON object"
+        return
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if line.strip():
+            item = _load(line)
+            yield f"{path}:{number}", item if isinstance(item, dict) else "is not a JSON object in UTF-8"
+
+
+def _items(path: Path, loaded: object) -> list[object]:
+    """Returns the one list that a JSON file is, or holds."""
+    held = list(loaded.values()) if isinstance(loaded, dict) else [loaded]
+    lists = [value for value in held if isinstance(value, list)]
+    if len(lists) != 1:
+        raise UserError(f"{path}: neither a JSON array of items nor an object around one; is it JSON Lines (.jsonl)?")
+    return lists[0]
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, Row | str]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        rows = pq.read_table(path).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
+    yield from ((f"{path}, row {number}", row) for number, row in enumerate(rows, 1))
+
+
+def _load(content: bytes) -> object:
+    """Returns what JSON says, or None where it is none."""
+    try:
+        loaded: object = json.loads(content.decode("utf-8"))
+        json.dumps(loaded, ensure_ascii=False).encode("utf-8")  # halves of characters (\\ud800) cannot be stored
+    except (ValueError, RecursionError):
+        return None
+    return loaded

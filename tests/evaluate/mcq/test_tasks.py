@@ -5,12 +5,11 @@ import json
 import pytest
 import yaml
 
+from dateline.benchmark.questions import read_questions
 from dateline.errors import UserError
-from dateline.evaluate.mcq.answers import Settings, ask
-from dateline.evaluate.mcq.prompts import question_conditions
-from dateline.evaluate.mcq.questions import read_questions
+from dateline.evaluate.mcq.ask import Settings, ask, question_conditions
+from dateline.evaluate.mcq.run import task_name, write_tasks
 from dateline.evaluate.subject import load_subject
-from dateline.evaluate.tasks.folder import task_name, write_tasks
 from dateline.manifest import read_manifest
 
 CONDITIONS = ["gold", "none", "wrong"]
@@ -64,7 +63,7 @@ def test_both_give_the_same_answers(model, question_file, tmp_path):
     subject = load_subject(model, device="cpu")
     questions = read_questions(question_file)
     asked = ask(subject, questions, question_conditions(CONDITIONS, subject.fields), Settings(run="a"))
-    tasks = [task_name(form, told) for form in ("cloze", "letter") for told in CONDITIONS]
+    tasks = [task_name(form, condition) for form in ("cloze", "letter") for condition in CONDITIONS]
     samples, results = harness(tmp_path / "tasks", tasks, subject, tmp_path / "cache")
     for answers in asked.answers:
         rows = samples[task_name(answers.form, answers.condition)]
