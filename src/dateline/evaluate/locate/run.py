@@ -37,11 +37,11 @@ from dateline.evaluate.locate.posterior import log_posterior
 from dateline.evaluate.locate.prior import choose_prior
 from dateline.evaluate.locate.prompts import check_countries, default_countries, told_fields, training_counts
 from dateline.evaluate.protocol import Tokens
-from dateline.evaluate.statistics import RESAMPLES
 from dateline.evaluate.subject import Dtype, subject_fingerprint
 from dateline.evaluate.table import SCORES, write_scores
 from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
 from dateline.progress import progress
+from dateline.statistics import RESAMPLES
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 

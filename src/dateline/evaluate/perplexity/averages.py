@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from dateline.evaluate.perplexity.leak import METRIC
 from dateline.evaluate.perplexity.parts import GROUPS
-from dateline.evaluate.statistics import Estimate, ratio_estimate, resampled_sums
 from dateline.evaluate.table import DOCUMENT_SCHEMA, groups
 from dateline.records import Score
+from dateline.statistics import Estimate, ratio_estimate, resampled_sums
 
 Columns = dict[str, npt.NDArray[Any]]
 Parts = dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]

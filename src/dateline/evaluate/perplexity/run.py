@@ -36,7 +36,6 @@ from dateline.evaluate.perplexity.leak import METRIC, count_leaks, leaks
 from dateline.evaluate.perplexity.marginal import marginal, prior_of, with_swaps
 from dateline.evaluate.perplexity.parts import find_title, sum_parts
 from dateline.evaluate.protocol import Protocol, Tokens
-from dateline.evaluate.statistics import RESAMPLES
 from dateline.evaluate.subject import (
     Dtype,
     Subject,
@@ -48,6 +47,7 @@ from dateline.evaluate.subject import (
 from dateline.evaluate.table import DOCUMENTS, SCORES, write_scores
 from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
 from dateline.progress import progress
+from dateline.statistics import RESAMPLES
 from dateline.tokens.store import EncodedCorpus
 
 STAGE = "perplexity"
