@@ -65,7 +65,7 @@ def run(words: list[str]) -> None:
         raise
     from dateline.train.checkpoint import checkpoints
     from dateline.train.loop import train_model
-    from dateline.train.parallel import Elsewhere
+    from dateline.train.parallel import RemoteRankFailure
 
     if args.resume and rank == 0 and not checkpoints(args.out):
         print(f"{args.out}: no checkpoint to resume from; starting at the first step", file=sys.stderr)
@@ -74,7 +74,7 @@ def run(words: list[str]) -> None:
     except (Interrupted, TrainingDiverged):  # decided by all
         _hush(rank)
         raise
-    except Elsewhere:
+    except RemoteRankFailure:
         _hush(rank or 1)
         sys.exit(1)
     if rank == 0:

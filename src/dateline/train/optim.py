@@ -47,7 +47,7 @@ class Stepper(Protocol):
         """Takes a step."""
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forgets the gradients."""
+        """Zeroes the gradients."""
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that a resumed run needs."""
@@ -74,7 +74,7 @@ class Combined:
             part.step()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forgets all gradients."""
+        """Zeroes all gradients."""
         for part in self.parts:
             part.zero_grad(set_to_none)
 

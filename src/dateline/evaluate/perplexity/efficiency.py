@@ -29,8 +29,8 @@ from dateline.evaluate.table import SCORES, read_documents, write_scores
 from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
 from dateline.records import Score
 from dateline.train.checkpoint import STATE
-from dateline.train.folders.export import export_model
-from dateline.train.folders.integrity import checkpoints, read_facts
+from dateline.train.export import export_model
+from dateline.train.folder import checkpoints, read_facts
 
 STAGE = "efficiency"
 Floats = npt.NDArray[np.float64]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dateline.config import fingerprint
 from dateline.errors import UserError
 from dateline.manifest import check_free, new_folder, read_manifest, require_manifest, write_atomically
-from dateline.train.folders.integrity import checkpoints, damage
+from dateline.train.folder import checkpoints, damage
 
 if TYPE_CHECKING:
     import torch

@@ -1,10 +1,7 @@
-"""What is written down while a run goes on: training, validation, gain, groups, skipped steps.
-
-Enters: what each step gave. Leaves: records in `metrics.jsonl`, each of which callbacks see too.
-Deliberately not done: no decision depends on a record, and processes other than the first write none.
+"""Training log: which records a run writes to `metrics.jsonl`, and when.
 
 All values but `tokens_per_second`, `flops_per_second` and `mfu` are functions of the recipe: a run that was killed and
-resumed leaves the same file.
+resumed leaves the same file. Only the first rank writes.
 """
 
 from __future__ import annotations
@@ -17,19 +14,18 @@ from typing import TYPE_CHECKING, Any
 from dateline.tokens.loader import Loader
 from dateline.tokens.store import EncodedCorpus
 from dateline.train.callbacks import Callback
-from dateline.train.measures.totals import Totals
-from dateline.train.measures.validation import Validation
 from dateline.train.metrics import MetricsFile
 from dateline.train.parallel import World, whole_weights
 from dateline.train.recipe import TrainRecipe
-from dateline.train.step import Engine
+from dateline.train.step import Engine, Totals
+from dateline.train.validation import Validation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
-class Diary:
-    """Knows what to write and when; its clock stands still while anything but training is done."""
+class TrainingLog:
+    """Records of training, validation, gain, groups and skipped steps; its clock stops while anything else is done."""
 
     def __init__(
         self, recipe: TrainRecipe, corpus: EncodedCorpus, tokenizer: PreTrainedTokenizerFast, loader: Loader,

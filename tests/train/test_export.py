@@ -11,7 +11,7 @@ from dateline.errors import UserError
 from dateline.model.build import build_model, llama_config
 from dateline.model.sizes import ModelRecipe
 from dateline.train.checkpoint import export_model
-from dateline.train.folders.export import save_model, unshared
+from dateline.train.export import save_model, unshared
 from dateline.train.loop import train_model
 
 FACTS = {"fields": ["domain"], "fingerprint": "run-one", "seed": 3}

@@ -1,9 +1,7 @@
-"""The watchdog: notices that a run stands still, and says which process is behind, and at what.
+"""Watchdog: notices that a run makes no progress and reports which rank is behind, and at what.
 
-Enters: where each process is, from itself. Leaves: `ranks/` in the run's folder while it goes on; where no step ends in
-time, a report on standard error with the stacks of all threads, and exit code 1.
-Deliberately not done: nothing is saved on the way out, because whoever hangs cannot be asked; the last checkpoint is
-whole.
+Each rank's position is in `ranks/` of the run's folder while it goes on. Where no step ends in time, the stacks of all
+threads are printed and the process exits with code 1; the last checkpoint is whole, nothing more is saved.
 """
 
 from __future__ import annotations
@@ -117,10 +115,10 @@ class Watchdog:
                 found.append({"rank": rank, "step": -1, "doing": f"unknown: {path} is damaged", "still": self._still})
         newest = max(fact["step"] for fact in found)
         behind = [fact for fact in found if fact["step"] < newest] or _odd(found)
-        told = "; ".join(f"rank {f['rank']} is at step {f['step']} ({f['doing']})" for f in behind)
+        late = "; ".join(f"rank {f['rank']} is at step {f['step']} ({f['doing']})" for f in behind)
         rest = f", the others at step {newest}" if len(behind) < len(found) else ""
         return (
-            f"dateline: rank {self.rank}: no sign of progress for {self._still:.0f} s: {told}{rest}; the run is ended: "
+            f"dateline: rank {self.rank}: no sign of progress for {self._still:.0f} s: {late}{rest}; the run is ended: "
             "look at what is named, and continue from the last checkpoint with --resume"
         )
 

@@ -1,17 +1,17 @@
-"""What a run writes down: gain and groups agree with what they are made of."""
+"""The training log: gain and groups agree with the records that they are made of."""
 
 import json
 
 import pytest
 
+from dateline.train.log import TrainingLog
 from dateline.train.loop import train_model
-from dateline.train.measures.diary import Diary
 from dateline.train.recipe import build_loader
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, make_recipe):
-    out = tmp_path_factory.mktemp("diary") / "run"
+    out = tmp_path_factory.mktemp("log") / "run"
     train_model(make_recipe(steps=6, validate_every=3), out)
     return out
 
@@ -48,14 +48,14 @@ def test_groups_are_counted_in_the_rows_that_were_read(records, make_recipe, cor
             assert sum(record["body_tokens"] for record in found) == of(records, "train", step)[0]["body_tokens"]
 
 
-def test_time_left_is_told_in_words(monkeypatch):
+def test_time_left_in_words(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("dateline.train.measures.diary.time.perf_counter", lambda: clock[0])
-    diary = Diary.__new__(Diary)
-    diary._begun, diary._first, diary._num_steps = 0.0, 100, 1100
-    assert diary.left(101) == ""
-    for seconds, told in ((0.2, "100 s left"), (2.0, "17 min left"), (14.0, "1 h 56 min left")):
+    monkeypatch.setattr("dateline.train.log.time.perf_counter", lambda: clock[0])
+    log = TrainingLog.__new__(TrainingLog)
+    log._begun, log._first, log._num_steps = 0.0, 100, 1100
+    assert log.left(101) == ""
+    for seconds, said in ((0.2, "100 s left"), (2.0, "17 min left"), (14.0, "1 h 56 min left")):
         clock[0] = seconds
-        assert diary.left(102) in (told, told.replace("100 s", "2 min"))
+        assert log.left(102) in (said, said.replace("100 s", "2 min"))
     clock[0] = 20.0
-    assert diary.left(1098) == "0 s left"
+    assert log.left(1098) == "0 s left"

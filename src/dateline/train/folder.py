@@ -1,29 +1,99 @@
-"""Checkpoint folders: whole or absent, with a checksum of every file.
+"""A run's folder: opened, set aside or finished; and its checkpoints, which are whole or absent.
 
-Enters: a folder that has just been filled. Leaves: the folder under its final name, with `manifest.json` inside and
-`latest` beside it; and, of a run, its newest checkpoint that is not damaged.
-Deliberately not done: nothing is known here of what the files hold (see checkpoint.py), and nothing damaged is deleted.
+Every checkpoint has a manifest with a checksum of each file; what is in the files is `checkpoint.py`'s concern.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from torch.distributed.checkpoint.api import CheckpointException
+from typing import TYPE_CHECKING, Any
 
 from dateline.errors import UserError
-from dateline.manifest import MANIFEST, Manifest, read_manifest, write_atomically, write_manifest
+from dateline.manifest import MANIFEST, Manifest, explain_change, read_manifest, write_atomically, write_manifest
+from dateline.train.metrics import METRICS
+
+if TYPE_CHECKING:
+    from torch.distributed.checkpoint.api import CheckpointException
 
 FOLDER = "checkpoints"
 LATEST = "latest"
 """A text file beside the checkpoints: the name of the newest one, which is always complete."""
 STAGE = "checkpoint"
+PREVIOUS = ".previous"
+"""Beside the folders of runs: what stood in them before, see `set_aside`."""
+
+
+def finished_run(out: Path, recipe: Mapping[str, Any], parents: Mapping[str, str]) -> Manifest | None:
+    """Returns the manifest of a run that has finished in a folder, or None.
+
+    Raises:
+        UserError: where it is the run of another recipe.
+    """
+    finished = read_manifest(out)
+    if finished is not None and (change := explain_change(out, recipe, parents)):
+        raise UserError(f"{out}: is the finished run of another recipe ({change}); choose another --out")
+    return finished
+
+
+def open_folder(out: Path, *, anew: bool) -> None:
+    """Makes the folder; removes an earlier run from it, or only what that has left half written."""
+    out.mkdir(parents=True, exist_ok=True)
+    if anew:
+        for name in (MANIFEST, METRICS):
+            (out / name).unlink(missing_ok=True)
+        for name in (FOLDER, "model"):
+            shutil.rmtree(out / name, ignore_errors=True)
+    remove_unfinished(out)
+
+
+def set_aside(run_folder: Path) -> Path | None:
+    """Moves a run's folder out of the way, so that another run can take its place and nothing trained is lost.
+
+    The folder is renamed as a whole, within the same file system: at any moment it stands in one of the two places,
+    complete. What was set aside earlier is never replaced.
+
+    Args:
+        run_folder: the folder of a run, finished or not; it need not exist.
+
+    Returns:
+        Where the folder is now: `<parent>/.previous/<name>-<fingerprint>`, with the time (UTC) in place of the
+        fingerprint where there is no readable manifest, and a counter behind it where that name is taken; None where
+        there was nothing to move.
+
+    Example:
+        `set_aside(Path("runs/first"))` gives `runs/.previous/first-0f3c5e8a9b7d2146`.
+    """
+    if not run_folder.exists() or not any(run_folder.iterdir()):
+        return None
+    try:
+        manifest = read_manifest(run_folder)
+    except UserError:  # damaged: one more reason to keep the rest
+        manifest = None
+    mark = manifest.fingerprint if manifest is not None else datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    previous = run_folder.absolute().parent / PREVIOUS
+    previous.mkdir(exist_ok=True)
+    return _rename(run_folder, previous / f"{run_folder.absolute().name}-{mark}")
+
+
+def _rename(folder: Path, wanted: Path) -> Path:
+    """Renames a folder to the first name that is free: `wanted`, `wanted-2`, `wanted-3`, ...; returns that name."""
+    target, number = wanted, 1
+    while True:
+        try:
+            if not target.exists():
+                return folder.rename(target)
+        except OSError as error:  # taken in the meantime: a folder with files in it is not replaced by renaming
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+        number += 1
+        target = wanted.with_name(f"{wanted.name}-{number}")
 
 
 def checkpoints(run: Path) -> list[Path]:
@@ -113,9 +183,7 @@ def newest_intact(run: Path) -> Path | None:
                 write_atomically(path.parent / LATEST, path.name + "\n")
                 print(f"{path}: is used in its place", file=sys.stderr, flush=True)
             return path
-        aside = path.with_name(f"damaged-{path.name}")
-        shutil.rmtree(aside, ignore_errors=True)
-        path.replace(aside)
+        aside = _rename(path, path.with_name(f"damaged-{path.name}"))
         print(f"{path}: damaged ({problem}); set aside as {aside.name}", file=sys.stderr, flush=True)
     if found:
         raise UserError(

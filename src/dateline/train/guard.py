@@ -1,14 +1,16 @@
-"""Whether a step is taken: losses and gradients that are not finite, and gradients that leap.
+"""Fault tolerance inside a run: which steps are taken, and signals collected for the loop to look at between two steps.
 
-Enters: loss and gradient norm of each step, before it is taken. Leaves: take, skip or stop, with the reason.
-Deliberately not done: no step is taken back; a step that was skipped has touched neither weights nor optimizer.
+A step that is skipped has touched neither weights nor optimizer; a step that was taken is never taken back.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from statistics import median
+from types import FrameType
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
@@ -79,3 +81,35 @@ class Sentinel:
         return (
             f"gradient norm {norm:.3g} is over {factor:g} times the usual {usual:.3g}" if norm > factor * usual else ""
         )
+
+
+@contextmanager
+def collect_signals(*, patient: bool = False) -> Iterator[list[int]]:
+    """Collects SIGINT and SIGTERM while the block runs; a second one of the same kind is not held back.
+
+    Outside the main thread Python handles no signals, and the list stays empty.
+
+    Args:
+        patient: hold back the second one too: a launcher sends on to its processes what the terminal has sent them
+            already. It kills them itself when they take too long.
+    """
+    received: list[int] = []
+    previous: dict[int, Any] = {}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if not patient:
+            signal.signal(number, previous[number])
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            previous[number] = signal.SIG_DFL if handler is None else handler  # None: set outside of Python
+            signal.signal(number, note)
+    except ValueError:  # not in the main thread: whoever runs us there handles signals
+        previous.clear()
+    try:
+        yield received
+    finally:
+        for caught, handler in previous.items():
+            signal.signal(caught, handler)
