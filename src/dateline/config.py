@@ -43,6 +43,23 @@ def load_recipe(kind: type[S], path: Path | str, overrides: Sequence[str] = ()) 
     Raises:
         UserError: with file, line and the nearest known key.
     """
+    data, lines = read_recipe(path, overrides)
+    return validate_recipe(kind, data, source=str(path), lines=lines)
+
+
+def read_recipe(path: Path | str, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], dict[Location, int]]:
+    """Reads a YAML recipe and applies overrides, without validating it.
+
+    Args:
+        path: the YAML file.
+        overrides: as in `load_recipe`.
+
+    Returns:
+        The recipe as plain data, and the line of every key in the file.
+
+    Raises:
+        UserError: where the file is not there, or is no YAML mapping, or an override cannot be applied.
+    """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -53,7 +70,7 @@ def load_recipe(kind: type[S], path: Path | str, overrides: Sequence[str] = ()) 
     data, lines = _parse(text, str(path))
     for location, value in parse_overrides(overrides):
         _set(data, location, value)
-    return validate_recipe(kind, data, source=str(path), lines=lines)
+    return data, lines
 
 
 def validate_recipe(

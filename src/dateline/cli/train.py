@@ -1,8 +1,4 @@
-"""`dateline train`: one model, on one process or several.
-
-Enters: a training recipe. Leaves: a run's folder with the model in `model/`.
-Deliberately not done: no processes on other machines; torchrun and `dateline launch` start those, with these words.
-"""
+"""`dateline train`: one model, on one process or several; torchrun and `dateline launch` call it too."""
 
 from __future__ import annotations
 
@@ -86,7 +82,7 @@ def run(words: list[str]) -> None:
 
 
 def _hush(rank: int) -> None:
-    """Lets a process end without a word, and after the one that has something to say.
+    """Lets a process end silently, after the one that reports the error.
 
     A launcher ends all processes as soon as one has ended.
     """

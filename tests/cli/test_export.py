@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dateline.cli.training.export import run
+from dateline.cli.export import run
 from dateline.errors import UserError
 
 

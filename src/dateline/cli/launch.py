@@ -1,28 +1,32 @@
 """`dateline launch`: a training run or an experiment as a job that is queued again until it is done.
 
-Enters: a recipe and what to ask the cluster for. Leaves: a submitted job; its recipe, logs and pickles in `OUT.jobs/`.
-Deliberately not done: no waiting, no scheduler of our own: submitit talks to Slurm, or starts the processes here.
+submitit talks to Slurm, or starts the processes on this machine; recipe, logs and pickles are in `OUT.jobs/`. A job
+needs no launcher: Slurm starts one process for each GPU, and PyTorch reads from the environment which one this is.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from types import FrameType
+from typing import Annotated, Any
 
 import tyro
 import yaml
 
-from dateline.cli.corpus.build import slurm_options
-from dateline.cli.training.job import VerbJob
+from dateline.cli import verb
+from dateline.cli.corpus import slurm_options
+from dateline.cli.validate import recipe_kind
 from dateline.config import Section, fingerprint, load_recipe
-from dateline.errors import UserError
+from dateline.errors import Interrupted, UserError
 from dateline.manifest import write_atomically
-
-if TYPE_CHECKING:
-    from dateline.train.recipe import TrainRecipe
 
 MAX_TIMEOUTS = 1000
 """Times that a job is queued again because its time was up; a run that makes no progress ends by itself."""
@@ -61,22 +65,22 @@ def run(words: list[str]) -> None:
         raise UserError("give either --slurm partition=NAME,nodes=N,gpus=N,time=HH:MM:SS or --local PROCESSES")
     asked = slurm_parameters(slurm_options(args.slurm)) if args.slurm else {"ntasks_per_node": args.local}
     processes = asked.get("nodes", 1) * asked["ntasks_per_node"]
-    recipe, verb = _read(args.recipe, overrides, processes)
+    recipe, name = _read(args.recipe, overrides, processes)
     if args.out.exists() and not args.resume and (args.out.is_file() or any(args.out.iterdir())):
         raise UserError(f"{args.out}: already holds something; pass --resume to continue it, or choose another --out")
-    job = submit(recipe, verb, args.out, asked, local=not args.slurm)
+    job = submit(recipe, name, args.out, asked, local=not args.slurm)
     print(
         f"{args.out}: submitted as job {job.job_id}, {processes} process{'es' if processes > 1 else ''}; "
         f"logs in {jobs_folder(args.out)}; follow it with: dateline watch {args.out}"
     )
 
 
-def submit(recipe: Section, verb: str, out: Path, parameters: dict[str, Any], *, local: bool) -> Any:
+def submit(recipe: Section, name: str, out: Path, parameters: dict[str, Any], *, local: bool) -> Any:
     """Submits a recipe and returns submitit's job.
 
     Args:
         recipe: of a training run or an experiment.
-        verb: `train` or `experiment`.
+        name: of the verb, `train` or `experiment`.
         out: the folder to make.
         parameters: those of `submitit.SlurmExecutor`; on this machine `ntasks_per_node`, and `time` in minutes.
         local: start the processes here instead of asking Slurm.
@@ -89,7 +93,7 @@ def submit(recipe: Section, verb: str, out: Path, parameters: dict[str, Any], *,
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / f"recipe-{fingerprint(recipe)}.yaml"
     write_atomically(copy, yaml.safe_dump(recipe.model_dump(mode="json", exclude_unset=True), sort_keys=False))
-    words = (str(copy.absolute()), "--out", str(out.absolute()), *(["--resume"] if verb == "train" else []))
+    words = (str(copy.absolute()), "--out", str(out.absolute()), *(["--resume"] if name == "train" else []))
     try:
         if local:
             executor = submitit.LocalExecutor(folder, max_num_timeout=MAX_TIMEOUTS)
@@ -103,7 +107,7 @@ def submit(recipe: Section, verb: str, out: Path, parameters: dict[str, Any], *,
                 srun_args=["--kill-on-bad-exit=1"],  # else the others wait for a process that is gone
                 **parameters,
             )
-        return executor.submit(VerbJob(verb, words, str(Path.cwd())))
+        return executor.submit(VerbJob(name, words, str(Path.cwd())))
     except (ValueError, RuntimeError, submitit.core.utils.FailedJobError) as error:
         said = " ".join(str(error).split())
         raise UserError(f"--slurm: {said[:400]}") from None
@@ -152,12 +156,14 @@ def minutes(time: object) -> int:
 
 def _read(path: Path, overrides: list[str], processes: int) -> tuple[Section, str]:
     """Returns the recipe and the verb that runs it; what cannot run is refused before it waits in a queue."""
-    kind = _kind(path)
+    kind = recipe_kind(path, overrides)
+    if kind == "corpus":
+        raise UserError(f"{path}: is the recipe of a corpus; dateline corpus {path} --executor slurm builds it")
     if kind == "train":
         from dateline.tokens.store import EncodedCorpus
         from dateline.train.recipe import TrainRecipe
 
-        recipe: TrainRecipe = load_recipe(TrainRecipe, path, overrides)
+        recipe = load_recipe(TrainRecipe, path, overrides)
         EncodedCorpus.open(recipe.data)
         return recipe, "train"
     from dateline.experiment import ExperimentRecipe
@@ -171,19 +177,6 @@ def _read(path: Path, overrides: list[str], processes: int) -> tuple[Section, st
     return experiment, "experiment"
 
 
-def _kind(path: Path) -> str:
-    """Returns `train` or `experiment`, told apart by the sections that only one of them has."""
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return "train"  # loading it says what is wrong
-    if isinstance(data, dict) and "runs" in data:
-        return "experiment"
-    if isinstance(data, dict) and ("paths" in data or "newswire" in data):
-        raise UserError(f"{path}: is the recipe of a corpus; dateline corpus {path} --executor slurm builds it")
-    return "train"
-
-
 def _submitit() -> Any:
     try:
         return importlib.import_module("submitit")
@@ -191,3 +184,71 @@ def _submitit() -> Any:
         raise UserError(
             f"dateline launch: submitit cannot be loaded ({error}); install it with: pip install 'dateline[slurm]'"
         ) from None
+
+
+@dataclass(frozen=True)
+class VerbJob:
+    """One verb as a job of submitit.
+
+    A verb given here must go on where it stopped when it is called again with the same words: `train --resume` and
+    `experiment` do. The job can therefore be queued again as it is, whatever ended it.
+    """
+
+    name: str
+    """`train` or `experiment`."""
+    words: tuple[str, ...]
+    directory: str
+    """In which the words were written: recipes may name relative paths."""
+
+    def __call__(self) -> None:
+        """Runs the verb in this process; every process of the job does the same.
+
+        The scheduler's warning (SIGUSR2: pre-emption, or time is nearly up) becomes SIGTERM while the training loop
+        listens to it, so that all processes stop after the same step and a checkpoint is written; then the first
+        process queues the job again. At any other moment the job is queued again at once. SIGTERM alone, as from
+        `scancel`, saves a checkpoint and queues nothing.
+        """
+        submitit: Any = importlib.import_module("submitit")
+        os.chdir(self.directory)
+        task = submitit.JobEnvironment()
+        if task.num_tasks > 1:  # every process sees all GPUs of its node and takes the one of its LOCAL_RANK
+            submitit.helpers.TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
+        warning = signal.Signals[f"SIG{task.USR_SIG}"]
+        requeue: Any = signal.getsignal(warning)  # submitit's
+        with _warned_by(warning) as warned:
+            try:
+                verb(self.name)([*self.words])
+            except Interrupted:
+                if task.global_rank:
+                    sys.exit(0)  # the first process decides; an exit with an error would end it before it has
+                if warned:
+                    requeue(warning, None)  # does not return
+                raise
+
+    def checkpoint(self) -> Any:
+        """Returns what submitit queues again: the same job."""
+        return importlib.import_module("submitit.helpers").DelayedSubmission(self)
+
+
+@contextmanager
+def _warned_by(warning: signal.Signals) -> Iterator[list[int]]:
+    """Notes the scheduler's warning while the block runs, and hands it on as SIGTERM or to submitit."""
+    warned: list[int] = []
+    requeue: Any = signal.getsignal(warning)
+    idle = signal.getsignal(signal.SIGTERM)
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if warned:
+            return
+        warned.append(number)
+        if signal.getsignal(signal.SIGTERM) != idle:  # the training loop listens
+            signal.raise_signal(signal.SIGTERM)
+        else:
+            requeue(number, frame)  # returns only in processes other than the first
+            sys.exit(0)
+
+    signal.signal(warning, note)
+    try:
+        yield warned
+    finally:
+        signal.signal(warning, requeue)

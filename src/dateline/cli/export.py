@@ -1,8 +1,4 @@
-"""`dateline export`: a model out of a run, while it goes on or after.
-
-Enters: a run's folder. Leaves: a Hugging Face model folder that transformers loads unchanged.
-Deliberately not done: no other format, no averaging of checkpoints.
-"""
+"""`dateline export`: a checkpoint of a run as a Hugging Face model folder, while the run goes on or after."""
 
 from __future__ import annotations
 
