@@ -1,9 +1,7 @@
-"""Recipes: YAML in, frozen and validated sections out.
+"""Recipes: YAML and `--section.key value` pairs into frozen, validated sections; fingerprints and differences in words.
 
-Enters: a YAML file and `--section.key value` pairs. Leaves: one pydantic model, its fingerprint, and
-differences in words.
-Deliberately not done: no defaults that depend on the machine, no values filled in after validation, no includes.
-Every section's model lives beside the code that it configures; this module knows none of them.
+Every section's model lives beside the code that it configures; this module knows none of them. No default depends on
+the machine, and no value is filled in after validation.
 """
 
 from __future__ import annotations

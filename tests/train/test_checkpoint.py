@@ -12,8 +12,9 @@ from dateline.errors import UserError
 from dateline.model.build import build_model, llama_config
 from dateline.model.sizes import ModelRecipe
 from dateline.train import checkpoint
-from dateline.train.checkpoint import STATE, Saver, belongs_to, checkpoints, load_checkpoint, newest_intact
+from dateline.train.checkpoint import STATE, Saver, load_checkpoint
 from dateline.train.export import describe
+from dateline.train.folder import belongs_to, checkpoints, newest_intact
 from dateline.train.optim import Optimizer, build_optimizer
 from dateline.train.parallel import ALONE, Parallel
 

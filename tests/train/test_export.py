@@ -10,8 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from dateline.errors import UserError
 from dateline.model.build import build_model, llama_config
 from dateline.model.sizes import ModelRecipe
-from dateline.train.checkpoint import export_model
-from dateline.train.export import save_model, unshared
+from dateline.train.export import export_model, save_model, unshared
 from dateline.train.loop import train_model
 
 FACTS = {"fields": ["domain"], "fingerprint": "run-one", "seed": 3}

@@ -17,11 +17,13 @@ from dateline.manifest import read_manifest
 from dateline.train import checkpoint, loop
 from dateline.train import step as step_module
 from dateline.train.callbacks import Callback
-from dateline.train.checkpoint import checkpoints, export_model
+from dateline.train.export import export_model
+from dateline.train.folder import checkpoints
 from dateline.train.guard import Guard
-from dateline.train.loop import build_loader, train_identity, train_model, train_plan
+from dateline.train.loop import train_model
 from dateline.train.metrics import MetricsFile
 from dateline.train.parallel import Parallel, RemoteRankFailure
+from dateline.train.recipe import build_loader, train_identity, train_plan
 
 STEPS = 8
 FIELDS = ("num_body_tokens", "num_tokens")

@@ -1,8 +1,4 @@
-"""`dateline encode`: a corpus into tokens.
-
-Enters: a corpus folder. Leaves: an encoded corpus.
-Deliberately not done: no tokenizer is fetched; --tokenizer names a local folder.
-"""
+"""`dateline encode`: a corpus into tokens, with a tokenizer from a local folder or one trained on the corpus."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Export:
 def run(words: list[str]) -> None:
     """Runs the verb."""
     args = tyro.cli(Export, prog="dateline export", args=words)
-    from dateline.train.checkpoint import export_model
+    from dateline.train.export import export_model
 
     folder = export_model(args.run, args.out, step=args.step, overwrite=args.overwrite)
     print(

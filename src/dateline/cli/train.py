@@ -59,7 +59,7 @@ def run(words: list[str]) -> None:
     except UserError:
         _hush(rank)  # each process reads the same words
         raise
-    from dateline.train.checkpoint import checkpoints
+    from dateline.train.folder import checkpoints
     from dateline.train.loop import train_model
     from dateline.train.parallel import RemoteRankFailure
 

@@ -190,7 +190,7 @@ def _sample(experiment: ExperimentRecipe) -> Iterator[_Source]:
     corpus = experiment.corpus
     assert corpus.newswire is not None
     articles, scale = min(corpus.newswire.articles, SAMPLE), 1.0
-    if articles < corpus.newswire.articles:
+    if articles < corpus.newswire.articles and corpus.splits.train:
         # all of the sample is trained on: every split has a document of each country, which is much of a small sample
         scale = corpus.newswire.articles / articles * corpus.splits.train
         newswire = corpus.newswire.model_copy(update={"articles": articles})

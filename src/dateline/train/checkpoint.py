@@ -31,18 +31,8 @@ from torch.distributed.tensor import DTensor
 
 from dateline.errors import UserError
 from dateline.manifest import write_atomically
-from dateline.train.export import SHAPE, export_model, save_model, unshared
-from dateline.train.folder import (
-    belongs_to,
-    cause,
-    checkpoint_path,
-    checkpoints,
-    newest_intact,
-    prune,
-    read_facts,
-    seal,
-    unfinished,
-)
+from dateline.train.export import SHAPE, unshared
+from dateline.train.folder import cause, checkpoint_path, prune, read_facts, seal, unfinished
 from dateline.train.optim import Stepper, parts_of
 from dateline.train.parallel import ALONE, World
 
@@ -230,15 +220,3 @@ def load_checkpoint(
     for name, generator in wanted["rng"].items():
         torch.set_rng_state(generator) if name.startswith("cpu") else torch.cuda.set_rng_state(generator)
     return state
-
-
-__all__ = [
-    "Saver",
-    "belongs_to",
-    "checkpoints",
-    "export_model",
-    "load_checkpoint",
-    "newest_intact",
-    "save_model",
-    "whole_state",
-]

@@ -25,9 +25,9 @@ from dateline.tokens.loader import Batch
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 from dateline.train.callbacks import Callback, Callbacks, Outcome, RunInfo
-from dateline.train.checkpoint import Saver, load_checkpoint, newest_intact, save_model, whole_state
-from dateline.train.export import describe
-from dateline.train.folder import finished_run, open_folder
+from dateline.train.checkpoint import Saver, load_checkpoint, whole_state
+from dateline.train.export import describe, save_model
+from dateline.train.folder import finished_run, newest_intact, open_folder
 from dateline.train.guard import Sentinel, collect_signals
 from dateline.train.log import TrainingLog
 from dateline.train.parallel import RemoteRankFailure, World, choose_device, choose_precision, processes
@@ -272,6 +272,3 @@ class _Run:
             self.saver.close(failed=outcome == "failed")
         finally:
             self.callbacks.finish(outcome)
-
-
-__all__ = ["build_loader", "train_identity", "train_model", "train_plan"]

@@ -1,9 +1,4 @@
-"""The optimizer.
-
-Enters: the recipe's `optimizer` section and a model. Leaves: AdamW, or Muon for the hidden matrices
-with AdamW for the rest.
-Deliberately not done: no optimizer of our own, and no weight decay on norms.
-"""
+"""Optimizers: AdamW, or Muon for the hidden matrices with AdamW for the rest; no weight decay on norms."""
 
 from __future__ import annotations
 
