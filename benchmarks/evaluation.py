@@ -30,8 +30,7 @@ from dateline.conditions import Conditioner, parse_condition
 from dateline.corpus import CorpusRecipe, NewswireSource, build_corpus
 from dateline.evaluate.documents import encode_prefixes, take_documents
 from dateline.evaluate.protocol import Protocol
-from dateline.evaluate.subject import load_subject
-from dateline.model.build import build_model, llama_config
+from dateline.model.load import build_model, llama_config, load_subject
 from dateline.model.scoring import Segment, score_segments
 from dateline.model.sizes import SIZES, ModelRecipe
 from dateline.tokens.encode import EncodeRecipe, encode_corpus
@@ -59,7 +58,12 @@ def main(words: Sequence[str] | None = None) -> None:
         subject = load_subject(folder)
         protocol = Protocol(num_documents=args.documents, window=min(args.window, subject.positions or args.window))
         documents = take_documents(EncodedCorpus.open(encoded), protocol, subject)
-        conditioner = Conditioner(parse_condition("gold", subject.fields), seed=0, pool=documents.metadata, prefix_format=subject.prefix_format)
+        conditioner = Conditioner(
+            parse_condition("gold", subject.fields),
+            seed=0,
+            pool=documents.metadata,
+            prefix_format=subject.prefix_format,
+        )
         heads = encode_prefixes(subject, conditioner, documents)
         segments, owners = [], []
         for owner, (head, body) in enumerate(zip(heads, documents.bodies, strict=True)):

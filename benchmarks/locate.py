@@ -25,7 +25,7 @@ import torch
 from dateline.corpus.newswire import newswire
 from dateline.evaluate.locate import Locator, open_locator
 from dateline.evaluate.locate.prompts import country_prompts
-from dateline.model.build import build_model, llama_config
+from dateline.model.load import build_model, llama_config
 from dateline.model.scoring import score_segments
 from dateline.model.sizes import ModelRecipe
 from dateline.places import PAPER_COUNTRIES

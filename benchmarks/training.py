@@ -40,7 +40,7 @@ from unittest.mock import patch
 import torch
 
 from dateline.corpus import CorpusRecipe, NewswireSource, build_corpus
-from dateline.model.build import build_model, llama_config
+from dateline.model.load import build_model, llama_config
 from dateline.model.sizes import SIZES
 from dateline.tokens.encode import EncodeRecipe, encode_corpus
 from dateline.tokens.loader import Loader

@@ -148,7 +148,7 @@ def test_writing_into_a_closed_pipe_leaves_with_one():
 
 def test_verbs_that_have_another_module(monkeypatch):
     asked = []
-    module = SimpleNamespace(run="it")
+    module = SimpleNamespace(run="it", report="page")
     monkeypatch.setattr(cli.importlib, "import_module", lambda name: asked.append(name) or module)
-    assert [cli.verb("eval"), cli.verb("train")] == ["it", "it"]
-    assert asked == ["dateline.cli.evaluation", "dateline.cli.train"]
+    assert [cli.verb("eval"), cli.verb("train"), cli.verb("report")] == ["it", "it", "page"]
+    assert asked == ["dateline.cli.evaluation", "dateline.cli.train", "dateline.cli.experiment"]

@@ -1,9 +1,7 @@
-"""Recipes: YAML in, frozen and validated sections out.
+"""Recipes: YAML and `--section.key value` pairs into frozen, validated sections; fingerprints and differences in words.
 
-Enters: a YAML file and `--section.key value` pairs. Leaves: one pydantic model, its fingerprint, and
-differences in words.
-Deliberately not done: no defaults that depend on the machine, no values filled in after validation, no includes.
-Every section's model lives beside the code that it configures; this module knows none of them.
+Every section's model lives beside the code that it configures; this module knows none of them. No default depends on
+the machine, and no value is filled in after validation.
 """
 
 from __future__ import annotations
@@ -43,6 +41,23 @@ def load_recipe(kind: type[S], path: Path | str, overrides: Sequence[str] = ()) 
     Raises:
         UserError: with file, line and the nearest known key.
     """
+    data, lines = read_recipe(path, overrides)
+    return validate_recipe(kind, data, source=str(path), lines=lines)
+
+
+def read_recipe(path: Path | str, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], dict[Location, int]]:
+    """Reads a YAML recipe and applies overrides, without validating it.
+
+    Args:
+        path: the YAML file.
+        overrides: as in `load_recipe`.
+
+    Returns:
+        The recipe as plain data, and the line of every key in the file.
+
+    Raises:
+        UserError: where the file is not there, or is no YAML mapping, or an override cannot be applied.
+    """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -53,7 +68,7 @@ def load_recipe(kind: type[S], path: Path | str, overrides: Sequence[str] = ()) 
     data, lines = _parse(text, str(path))
     for location, value in parse_overrides(overrides):
         _set(data, location, value)
-    return validate_recipe(kind, data, source=str(path), lines=lines)
+    return data, lines
 
 
 def validate_recipe(

@@ -74,9 +74,7 @@ class Manifest(Section):
         )
 
 
-def stage_fingerprint(
-    stage: str, recipe: Mapping[str, Any], parents: Mapping[str, str], *, format: int = 1
-) -> str:
+def stage_fingerprint(stage: str, recipe: Mapping[str, Any], parents: Mapping[str, str], *, format: int = 1) -> str:
     """Returns what identifies a stage's result: the same recipe on the same parents.
 
     The version of Dateline is no part of it: a new version must not make finished work stale. Where a change of the

@@ -14,7 +14,7 @@ from dateline.evaluate.documents import (
     take_documents,
 )
 from dateline.evaluate.protocol import Protocol
-from dateline.evaluate.subject import load_subject
+from dateline.model.load import load_subject
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 

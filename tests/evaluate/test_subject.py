@@ -9,7 +9,7 @@ from transformers import GPT2LMHeadModel
 
 from dateline.conditions import DEFAULT_FIELDS
 from dateline.errors import UserError
-from dateline.evaluate.subject import load_subject, subject_fingerprint, trained_fields
+from dateline.model.load import load_subject, model_fingerprint, trained_fields
 from dateline.tokens.tokenizer import load_tokenizer, tokenizer_fingerprint
 
 
@@ -21,7 +21,7 @@ def copy(tmp_path, llama):
 def test_a_train_output_is_found_with_its_fields_and_fingerprint(llama, corpus):
     subject = load_subject(llama, device="cpu")
     assert subject.folder == llama / "model"
-    assert subject_fingerprint(llama) == json.loads((llama / "model" / "dateline.json").read_text())["fingerprint"]
+    assert model_fingerprint(llama) == json.loads((llama / "model" / "dateline.json").read_text())["fingerprint"]
     assert subject.fields == ("domain", "country")
     assert subject.positions == 256
     assert subject.bos == subject.tokenizer.bos_token_id
@@ -41,7 +41,7 @@ def test_any_folder_is_found_with_the_defaults(gpt2, tmp_path):
     assert subject.positions == 256
     assert subject.vocabulary == 300
     assert subject.model.dtype == torch.bfloat16
-    assert len(subject_fingerprint(gpt2)) == 16
+    assert len(model_fingerprint(gpt2)) == 16
 
 
 def test_a_plain_model_is_asked_with_the_default_fields(copy):
@@ -51,16 +51,16 @@ def test_a_plain_model_is_asked_with_the_default_fields(copy):
 
 def test_the_fingerprint_of_a_foreign_model_follows_its_weights_and_tokenizer_only(copy):
     (copy / "dateline.json").unlink()
-    before = subject_fingerprint(copy)
+    before = model_fingerprint(copy)
     (copy / "README.md").write_text("a model")
-    assert subject_fingerprint(copy) == before
+    assert model_fingerprint(copy) == before
     weights = load_file(copy / "model.safetensors")
     weights["model.norm.weight"] = weights["model.norm.weight"] * 1.001
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
-    changed = subject_fingerprint(copy)
+    changed = model_fingerprint(copy)
     assert changed != before
     (copy / "tokenizer.json").write_text((copy / "tokenizer.json").read_text() + "\n")
-    assert subject_fingerprint(copy) not in (before, changed)
+    assert model_fingerprint(copy) not in (before, changed)
 
 
 def test_special_tokens_in_a_text_are_text(llama):

@@ -8,12 +8,12 @@ import shutil
 import signal
 
 import pytest
+from dateline.evaluate.table import read_scores
 
 from dateline.errors import Interrupted, UserError
-from dateline.evaluate.table import read_scores
 from dateline.experiment.run import run_experiment, write_summary
 from dateline.manifest import Manifest, read_manifest, write_manifest
-from dateline.train.checkpoint import checkpoints
+from dateline.train.folder import checkpoints
 from dateline.train.metrics import MetricsFile
 
 STAGES = {"corpus", "encoded", "runs/plain", "runs/conditioned", "evaluation/plain", "evaluation/conditioned"}

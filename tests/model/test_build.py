@@ -9,7 +9,7 @@ from transformers import LlamaForCausalLM
 
 from dateline.errors import UserError
 from dateline.model.attention import ATTENTION
-from dateline.model.build import build_model, llama_config, model_folder
+from dateline.model.load import build_model, llama_config, model_folder
 from dateline.model.sizes import SIZES, ModelRecipe
 
 PICO = ModelRecipe(size="pico")

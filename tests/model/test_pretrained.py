@@ -21,8 +21,7 @@ from transformers import (
 )
 
 from dateline.errors import UserError
-from dateline.model.build import build_model, llama_config
-from dateline.model.pretrained import load_pretrained, weights_fingerprint
+from dateline.model.load import build_model, llama_config, load_pretrained, model_fingerprint
 from dateline.model.sizes import ModelRecipe
 from dateline.testing import byte_tokenizer
 
@@ -155,14 +154,14 @@ def test_folders_that_hold_no_model_are_refused(tmp_path, load):
 
 def test_the_fingerprint_is_of_the_weights(save, tokenizer):
     folder = save(llama(len(tokenizer)), with_tokenizer=False)
-    first = weights_fingerprint(folder)
+    first = model_fingerprint(folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
     with torch.no_grad():
         model.lm_head.weight[0, 0] += 1
     model.save_pretrained(folder)
-    assert weights_fingerprint(folder) != first
+    assert model_fingerprint(folder) != first
     (folder / "dateline.json").write_text(json.dumps({"fingerprint": "known"}))
-    assert weights_fingerprint(folder) == "known"
+    assert model_fingerprint(folder) == "known"
     (folder / "dateline.json").write_text("{")
     with pytest.raises(UserError, match=r"dateline\.json: damaged"):
-        weights_fingerprint(folder)
+        model_fingerprint(folder)

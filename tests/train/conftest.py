@@ -71,7 +71,7 @@ def make_recipe(encoded):
 
 @pytest.fixture(scope="session")
 def losses():
-    """Everything in a run's diary but its speed, which no two runs share."""
+    """All records of a run but its speed, which no two runs share."""
 
     def read(run):
         records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

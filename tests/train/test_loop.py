@@ -17,11 +17,13 @@ from dateline.manifest import read_manifest
 from dateline.train import checkpoint, loop
 from dateline.train import step as step_module
 from dateline.train.callbacks import Callback
-from dateline.train.checkpoint import checkpoints, export_model
-from dateline.train.loop import build_loader, train_identity, train_model, train_plan
+from dateline.train.export import export_model
+from dateline.train.folder import checkpoints
+from dateline.train.guard import Guard
+from dateline.train.loop import train_model
 from dateline.train.metrics import MetricsFile
-from dateline.train.parallel import Elsewhere, Parallel
-from dateline.train.survival.guard import Guard
+from dateline.train.parallel import Parallel, RemoteRankFailure
+from dateline.train.recipe import build_loader, train_identity, train_plan
 
 STEPS = 8
 FIELDS = ("num_body_tokens", "num_tokens")
@@ -113,7 +115,7 @@ def test_transformers_loads_the_result(whole, losses):
         assert float(model(input_ids=ids, labels=ids).loss) < train_losses(losses(whole))[0]
 
 
-def test_the_diary_counts_what_the_loader_gives(whole, losses, make_recipe, corpus, tokenizer):
+def test_the_log_counts_what_the_loader_gives(whole, losses, make_recipe, corpus, tokenizer):
     loader = build_loader(make_recipe(), corpus, tokenizer)
     assert loader.num_batches() == STEPS
     records = [record for record in losses(whole) if record["kind"] == "train"]
@@ -280,7 +282,7 @@ def test_killed_while_writing_a_checkpoint(tmp_path, make_recipe, whole, losses,
         return seal(*args)
 
     monkeypatch.setattr(checkpoint, "seal", dies_the_second_time)
-    with pytest.raises((Killed, Elsewhere)):
+    with pytest.raises((Killed, RemoteRankFailure)):
         train_model(make_recipe(checkpoint_every=2), out)
     assert steps_saved(out) == [2]
     assert (out / "checkpoints" / "latest").read_text() == "step-00000002\n"
@@ -548,7 +550,7 @@ def steps_of(run):
 
 
 def kill_at(processes, run, step):
-    """Kills all processes as soon as the diary knows of a step."""
+    """Kills all processes as soon as the log has a record of a step."""
     while steps_of(run) < step and all(process.is_alive() for process in processes):
         processes[0].join(0.005)
     for process in processes:

@@ -1,4 +1,4 @@
-"""`dateline encode`: a corpus into tokens, by a trained tokenizer or one from a local folder."""
+"""`dateline encode`: a corpus into tokens, with a tokenizer from a local folder or one trained on the corpus."""
 
 from __future__ import annotations
 

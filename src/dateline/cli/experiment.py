@@ -1,7 +1,6 @@
 """`dateline experiment`: several runs in one recipe, from corpus to report.
 
-Enters: an experiment recipe. Leaves: a result folder with `report.html`, and a short table.
-Deliberately not done: no stage runs twice if nothing that made it has changed.
+`dateline quickstart` is the same with the packaged recipe; `dateline report` builds only the report again.
 """
 
 from __future__ import annotations
@@ -19,6 +18,9 @@ from dateline.config import load_recipe
 
 if TYPE_CHECKING:
     from dateline.experiment import ExperimentRecipe
+
+
+QUICKSTART = Path(__file__).parent / "quickstart.yaml"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,42 @@ def run(words: list[str]) -> None:
     from dateline.experiment import ExperimentRecipe
 
     execute(load_recipe(ExperimentRecipe, args.recipe, overrides), args.out)
+
+
+@dataclass(frozen=True)
+class Quickstart:
+    """Trains a plain and a conditioned model on the embedded newswire and measures the gain from metadata.
+
+    Takes three to six minutes on two CPU cores. Any value of recipes/quickstart.yaml can be given as --section.key
+    VALUE.
+    """
+
+    out: Path = Path("runs/quickstart")
+    """Folder of the experiment."""
+
+
+def quickstart(words: list[str]) -> None:
+    """Runs the verb `quickstart`."""
+    args, overrides = tyro.cli(Quickstart, prog="dateline quickstart", args=words, return_unknown_args=True)
+    from dateline.experiment import ExperimentRecipe
+
+    execute(load_recipe(ExperimentRecipe, QUICKSTART, overrides), args.out)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Rebuilds report.html from the score table and what lies beside it."""
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """Folder of the experiment."""
+
+
+def report(words: list[str]) -> None:
+    """Runs the verb `report`."""
+    args = tyro.cli(Report, prog="dateline report", args=words)
+    from dateline.report import write_report
+
+    print(write_report(args.folder))
 
 
 def execute(recipe: ExperimentRecipe, out: Path) -> None:

@@ -1,8 +1,4 @@
-"""`dateline outlets learn`: outlets that a corpus's declared countries suggest.
-
-Enters: a corpus folder. Leaves: a table, and with --out a CSV file that a recipe can name under `outlets`.
-Deliberately not done: nothing is added to any table without a person's having looked at it; one verb, `learn`, so far.
-"""
+"""`dateline outlets learn`: outlets that a corpus's declared countries suggest, as a table or CSV to check by hand."""
 
 from __future__ import annotations
 

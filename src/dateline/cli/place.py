@@ -1,8 +1,4 @@
-"""`dateline place`: what URLs say about their origin.
-
-Enters: URLs as arguments or, for `-`, lines of standard input. Leaves: a table, or a JSON object a line.
-Deliberately not done: no request to any of the URLs.
-"""
+"""`dateline place`: what URLs say about their origin; none of them is requested."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""`dateline train`: one model, on one process or several.
-
-Enters: a training recipe. Leaves: a run's folder with the model in `model/`.
-Deliberately not done: no processes on other machines; torchrun and `dateline launch` start those, with these words.
-"""
+"""`dateline train`: one model, on one process or several; torchrun and `dateline launch` call it too."""
 
 from __future__ import annotations
 
@@ -63,9 +59,9 @@ def run(words: list[str]) -> None:
     except UserError:
         _hush(rank)  # each process reads the same words
         raise
-    from dateline.train.checkpoint import checkpoints
+    from dateline.train.folder import checkpoints
     from dateline.train.loop import train_model
-    from dateline.train.parallel import Elsewhere
+    from dateline.train.parallel import RemoteRankFailure
 
     if args.resume and rank == 0 and not checkpoints(args.out):
         print(f"{args.out}: no checkpoint to resume from; starting at the first step", file=sys.stderr)
@@ -74,7 +70,7 @@ def run(words: list[str]) -> None:
     except (Interrupted, TrainingDiverged):  # decided by all
         _hush(rank)
         raise
-    except Elsewhere:
+    except RemoteRankFailure:
         _hush(rank or 1)
         sys.exit(1)
     if rank == 0:
@@ -86,7 +82,7 @@ def run(words: list[str]) -> None:
 
 
 def _hush(rank: int) -> None:
-    """Lets a process end without a word, and after the one that has something to say.
+    """Lets a process end silently, after the one that reports the error.
 
     A launcher ends all processes as soon as one has ended.
     """

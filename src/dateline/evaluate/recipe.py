@@ -149,10 +149,15 @@ MEASURES: dict[str, Measure] = {
     ),
     "locate": Measure(Locate, "dateline.evaluate.locate.run:locate_stage", "country inference by Bayes' rule"),
     "mcq": Measure(
-        Mcq, "dateline.evaluate.mcq.run:mcq_stage", "multiple-choice questions by log-likelihood, every item counted", False
+        Mcq,
+        "dateline.evaluate.mcq.run:mcq_stage",
+        "multiple-choice questions by log-likelihood, every item counted",
+        False,
     ),
     "efficiency": Measure(
-        Efficiency, "dateline.evaluate.efficiency:efficiency_stage", "tokens that a run needs to reach another run's loss"
+        Efficiency,
+        "dateline.evaluate.efficiency:efficiency_stage",
+        "tokens that a run needs to reach another run's loss",
     ),
 }
 """Name -> measure: the verb of `dateline eval`, the key of a recipe's `evaluate.measures`, and the column `measure`.

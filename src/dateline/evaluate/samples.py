@@ -14,7 +14,7 @@ import numpy as np
 
 from dateline.conditions import Field, Metadata, render
 from dateline.errors import UserError
-from dateline.evaluate.subject import Dtype, Subject, load_subject
+from dateline.model.load import Precision, Subject, load_subject
 from dateline.progress import progress
 from dateline.records import prompt_text, stable_hash
 
@@ -32,7 +32,7 @@ def continuations(
     temperature: float = 0.0,
     seed: int = 0,
     device: str = "auto",
-    dtype: Dtype = "float32",
+    dtype: Precision = "float32",
 ) -> list[dict[str, Any]]:
     """Continues every headline under every place.
 

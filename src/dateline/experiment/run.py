@@ -38,9 +38,10 @@ from dateline.manifest import (
 )
 from dateline.tokens.encode import encode_corpus, encode_plan
 from dateline.tokens.store import EncodedCorpus
-from dateline.train.checkpoint import belongs_to, checkpoints
-from dateline.train.loop import train_identity, train_model, train_plan
+from dateline.train.folder import belongs_to, checkpoints
+from dateline.train.loop import train_model
 from dateline.train.metrics import METRICS
+from dateline.train.recipe import train_identity, train_plan
 
 STAGE = "experiment"
 SUMMARY = "summary.json"

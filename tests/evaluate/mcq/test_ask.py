@@ -28,7 +28,7 @@ from dateline.evaluate.mcq.ask import (
     write_answers,
 )
 from dateline.evaluate.mcq.scores import nats_per_byte
-from dateline.evaluate.subject import load_subject
+from dateline.model.load import load_subject
 
 ALL_FIELDS = ("domain", "country", "continent")
 

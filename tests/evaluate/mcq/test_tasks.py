@@ -9,8 +9,8 @@ from dateline.benchmark.questions import read_questions
 from dateline.errors import UserError
 from dateline.evaluate.mcq.ask import Settings, ask, question_conditions
 from dateline.evaluate.mcq.run import task_name, write_tasks
-from dateline.evaluate.subject import load_subject
 from dateline.manifest import read_manifest
+from dateline.model.load import load_subject
 
 CONDITIONS = ["gold", "none", "wrong"]
 ITEMS = [

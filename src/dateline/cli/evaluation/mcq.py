@@ -190,7 +190,7 @@ def _shown(score: Score) -> str:
 
 def _write_tasks(args: Mcq, out: Path, fields: Sequence[Field] | None) -> None:
     from dateline.evaluate.mcq.run import TASK_PREFIX, write_tasks
-    from dateline.model.build import model_folder
+    from dateline.model.load import model_folder
 
     manifest = write_tasks(
         args.model,

@@ -23,7 +23,7 @@ from dateline.errors import UserError
 from dateline.evaluate.locate.posterior import mixture
 from dateline.evaluate.locate.prompts import Prompts, country_prompts, outlet_prompts, told_fields
 from dateline.evaluate.protocol import Protocol, Tokens
-from dateline.evaluate.subject import Dtype, Subject, load_subject
+from dateline.model.load import Precision, Subject, load_subject
 from dateline.progress import Advance
 from dateline.tokens.store import EncodedCorpus
 
@@ -50,7 +50,7 @@ class Locator:
     num_tokens: int | None = NUM_TOKENS
     """Tokens from the start of each text that count; None for all. Exact for the part that is read."""
     batch_tokens: int = BATCH_TOKENS
-    dtype: Dtype = "float32"
+    dtype: Precision = "float32"
 
     def read(self, body: Tokens) -> Tokens:
         """Returns the part of a text that counts."""
@@ -113,7 +113,7 @@ def open_locator(
     num_tokens: int | None = NUM_TOKENS,
     batch_tokens: int = BATCH_TOKENS,
     device: str = "auto",
-    dtype: Dtype = "float32",
+    dtype: Precision = "float32",
 ) -> Locator:
     """Loads a model and prepares its prompts.
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from dateline.conditions import FIELDS, Field, Metadata, render
 from dateline.errors import UserError
-from dateline.evaluate.subject import Subject, known_fields
+from dateline.model.load import Subject, known_fields
 from dateline.places import PAPER_COUNTRIES, continent_of, country
 from dateline.tokens.store import EncodedCorpus
 

@@ -37,9 +37,9 @@ from dateline.evaluate.locate.posterior import log_posterior
 from dateline.evaluate.locate.prior import choose_prior
 from dateline.evaluate.locate.prompts import check_countries, default_countries, told_fields, training_counts
 from dateline.evaluate.protocol import Tokens
-from dateline.evaluate.subject import Dtype, subject_fingerprint
 from dateline.evaluate.table import SCORES, write_scores
 from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
+from dateline.model.load import Precision, model_fingerprint
 from dateline.progress import progress
 from dateline.statistics import RESAMPLES
 from dateline.tokens.store import EncodedCorpus
@@ -65,7 +65,7 @@ def locate_plan(
     num_documents: int | None = None,
     per_country: int | None = None,
     baseline: bool = True,
-    dtype: Dtype = "float32",
+    dtype: Precision = "float32",
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[dict[str, Any], dict[str, str]]:
@@ -98,7 +98,7 @@ def locate_plan(
         "resamples": resamples,
         "seed": seed,
     }
-    return recipe, {"model": subject_fingerprint(model_folder), "corpus": manifest.fingerprint}
+    return recipe, {"model": model_fingerprint(model_folder), "corpus": manifest.fingerprint}
 
 
 def evaluate_locating(
@@ -118,7 +118,7 @@ def evaluate_locating(
     baseline: bool = True,
     batch_tokens: int = BATCH_TOKENS,
     device: str = "auto",
-    dtype: Dtype = "float32",
+    dtype: Precision = "float32",
     resamples: int = RESAMPLES,
     seed: int = 0,
     overwrite: bool = False,

@@ -38,7 +38,7 @@ from dateline.evaluate.mcq.scores import (
     switch_points,
     winner,
 )
-from dateline.evaluate.subject import Subject
+from dateline.model.load import Subject
 from dateline.places import continent_of
 from dateline.progress import Advance, progress
 from dateline.records import body_text, prompt_text, stable_hash

@@ -43,9 +43,9 @@ from dateline.evaluate.mcq.ask import (
     question_conditions,
 )
 from dateline.evaluate.mcq.scores import ITEMS, MAKE, STAGE, check_comparable, matching_answers, score_rows, write_items
-from dateline.evaluate.subject import Dtype, Subject, load_subject, subject_fingerprint, trained_fields
 from dateline.evaluate.table import SCORES, write_scores
 from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
+from dateline.model.load import Precision, Subject, load_subject, model_fingerprint, trained_fields
 from dateline.records import Score
 from dateline.statistics import RESAMPLES
 
@@ -75,7 +75,7 @@ def mcq_plan(
     temperature: float = TEMPERATURE,
     num_tokens: int = NUM_TOKENS,
     versus: Path | None = None,
-    dtype: Dtype = "float32",
+    dtype: Precision = "float32",
     resamples: int = RESAMPLES,
     seed: int = 0,
     fields: Sequence[Field] | None = None,
@@ -115,7 +115,7 @@ def mcq_plan(
     }
     if protocol == "paper-generative":
         recipe |= {"temperature": temperature, "num_tokens": num_tokens}
-    parents = {"model": subject_fingerprint(model_folder), "questions": questions_fingerprint(questions)}
+    parents = {"model": model_fingerprint(model_folder), "questions": questions_fingerprint(questions)}
     if versus is not None:
         parents["versus"] = require_manifest(versus, STAGE, MAKE).fingerprint
     return recipe, parents
@@ -128,7 +128,7 @@ def evaluate_mcq(
     out: Path,
     versus: Path | None = None,
     device: str = "auto",
-    dtype: Dtype = "float32",
+    dtype: Precision = "float32",
     batch_tokens: int = BATCH_TOKENS,
     overwrite: bool = False,
     **options: Any,
@@ -288,7 +288,7 @@ def write_tasks(
                 "layout": layout,
                 "seed": seed,
             },
-            {"model": subject_fingerprint(model_folder), "questions": questions_fingerprint(questions)},
+            {"model": model_fingerprint(model_folder), "questions": questions_fingerprint(questions)},
             counts=counts,
             facts={"prompts_tokenized_otherwise_by_lm_eval": merged},
         )

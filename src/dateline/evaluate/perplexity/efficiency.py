@@ -23,14 +23,14 @@ from dateline.conditions import parse_condition
 from dateline.errors import UserError
 from dateline.evaluate.perplexity.run import BATCH_TOKENS, evaluate_perplexity
 from dateline.evaluate.protocol import Protocol
-from dateline.evaluate.subject import Dtype, subject_fingerprint, trained_fields
 from dateline.evaluate.table import SCORES, read_documents, write_scores
 from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
+from dateline.model.load import Precision, model_fingerprint, trained_fields
 from dateline.records import Score
 from dateline.statistics import LEVEL, RESAMPLES, ratio_estimate, resampled_sums
 from dateline.train.checkpoint import STATE
-from dateline.train.folders.export import export_model
-from dateline.train.folders.integrity import checkpoints, read_facts
+from dateline.train.export import export_model
+from dateline.train.folder import checkpoints, read_facts
 
 STAGE = "efficiency"
 Floats = npt.NDArray[np.float64]
@@ -56,7 +56,7 @@ def efficiency_plan(
     *,
     protocol: Protocol,
     condition: str = "gold",
-    dtype: Dtype = "float32",
+    dtype: Precision = "float32",
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[dict[str, Any], dict[str, str]]:
@@ -108,7 +108,7 @@ def evaluate_efficiency(
     condition: str = "gold",
     batch_tokens: int = BATCH_TOKENS,
     device: str = "auto",
-    dtype: Dtype = "float32",
+    dtype: Precision = "float32",
     resamples: int = RESAMPLES,
     seed: int = 0,
     overwrite: bool = False,
@@ -169,7 +169,7 @@ def evaluate_efficiency(
     about = {
         "run": run_folder.resolve().name, "condition": told.name, "fields": "+".join(told.fields),
         "num_documents": len(target["id"]), "num_tokens": int(target["num_tokens"].sum()),
-        "protocol": protocol.fingerprint(), "model": subject_fingerprint(run_folder), "corpus": parents["corpus"],
+        "protocol": protocol.fingerprint(), "model": model_fingerprint(run_folder), "corpus": parents["corpus"],
     }  # fmt: skip
     versus = f"{versus_folder.resolve().name}/none"
     total = int(theirs.counts["body_tokens"])

@@ -36,16 +36,16 @@ from dateline.evaluate.perplexity.leak import METRIC, count_leaks, leaks
 from dateline.evaluate.perplexity.marginal import marginal, prior_of, with_swaps
 from dateline.evaluate.perplexity.parts import find_title, sum_parts
 from dateline.evaluate.protocol import Protocol, Tokens
-from dateline.evaluate.subject import (
-    Dtype,
+from dateline.evaluate.table import DOCUMENTS, SCORES, write_scores
+from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
+from dateline.model.load import (
+    Precision,
     Subject,
     known_fields,
     load_subject,
-    subject_fingerprint,
+    model_fingerprint,
     trained_fields,
 )
-from dateline.evaluate.table import DOCUMENTS, SCORES, write_scores
-from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
 from dateline.progress import progress
 from dateline.statistics import RESAMPLES
 from dateline.tokens.store import EncodedCorpus
@@ -63,7 +63,7 @@ def perplexity_plan(
     conditions: Sequence[str],
     by: Sequence[str],
     run: str,
-    dtype: Dtype = "float32",
+    dtype: Precision = "float32",
     resamples: int = RESAMPLES,
     seed: int = 0,
     fields: Sequence[Field] | None = None,
@@ -101,7 +101,7 @@ def perplexity_plan(
             "condition 'marginal' sums over places on the same tokens, which 'paper' does not score; use strict"
         )
     corpus = require_manifest(corpus_folder, "encode", "dateline encode CORPUS --out DIR")
-    return recipe, {"model": subject_fingerprint(model_folder), "corpus": corpus.fingerprint}
+    return recipe, {"model": model_fingerprint(model_folder), "corpus": corpus.fingerprint}
 
 
 def evaluate_perplexity(
@@ -115,7 +115,7 @@ def evaluate_perplexity(
     out: Path,
     batch_tokens: int = BATCH_TOKENS,
     device: str = "auto",
-    dtype: Dtype = "float32",
+    dtype: Precision = "float32",
     resamples: int = RESAMPLES,
     seed: int = 0,
     overwrite: bool = False,
@@ -247,7 +247,7 @@ def _score(
     bodies: Sequence[Tokens],
     condition: str,
     batch_tokens: int,
-    dtype: Dtype,
+    dtype: Precision,
 ) -> list[npt.NDArray[np.float32]]:
     """Returns the losses of each document's scored tokens in nats, in the order of the body."""
     from dateline.model.scoring import score_tokens
