@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dateline.errors import UserError
-from dateline.statistics import holm
+from dateline.statistics import holm_by_family
 
 RUNS, SCORES, LOSSES = "runs.parquet", "scores.parquet", "losses.parquet"
 UNKNOWN = "unknown"
@@ -128,9 +128,9 @@ LOSSES_SCHEMA = pa.schema(
 )
 """One row a document, condition and part of the document.
 
-`slice_by` is `all` for whole documents, `part` or `position` for parts of them. `nll` is the sum over the scored tokens in
-nats, `n_tokens` their number, `n_bytes` the UTF-8 bytes that they stand for (null for parts). What is compared in pairs is
-compared on these.
+`slice_by` is `all` for whole documents, `part` or `position` for parts of them. `nll` is the sum over the scored tokens
+in nats, `n_tokens` their number, `n_bytes` the UTF-8 bytes that they stand for (null for parts). What is compared in
+pairs is compared on these.
 """
 
 
@@ -202,8 +202,8 @@ def merge_scores(folders: Sequence[Path]) -> list[Score]:
         folders: with score tables.
 
     Raises:
-        UserError: where one measure has several protocols or was taken on different data, or where two folders score the
-            same run under one condition.
+        UserError: where one measure has several protocols or was taken on different data, or where two folders score
+            the same run under one condition.
     """
     merged: list[Score] = []
     origin: dict[tuple[object, ...], Path] = {}
@@ -235,19 +235,11 @@ _KEY = ("run", "measure", "condition", "slice_by", "slice", "metric", "versus_ru
 def correct(scores: Sequence[Score]) -> list[Score]:
     """Returns the scores with `p_holm` filled in: Holm's correction over each `family_of_tests`.
 
-    A family is what is read together and from which one picks what stands out. A test that could not be made (`p` is null
-    or NaN) is in no family.
+    A family is what is read together and from which one picks what stands out. A test that could not be made (`p` is
+    null or NaN) is in no family.
     """
-    families: dict[str, list[int]] = {}
-    for index, score in enumerate(scores):
-        if score.p is not None and not math.isnan(score.p):
-            families.setdefault(score.family_of_tests, []).append(index)
-    result = [replace(score, p_holm=score.p) for score in scores]
-    for members in families.values():
-        corrected = holm([float(scores[index].p or 0.0) for index in members])
-        for index, p_holm in zip(members, corrected, strict=True):
-            result[index] = replace(result[index], p_holm=p_holm)
-    return result
+    corrected = holm_by_family([score.p for score in scores], [score.family_of_tests for score in scores])
+    return [replace(score, p_holm=p) for score, p in zip(scores, corrected, strict=True)]
 
 
 def slices(columns: Mapping[str, npt.NDArray[Any]], by: Sequence[str]) -> list[tuple[str, str, npt.NDArray[np.int64]]]:

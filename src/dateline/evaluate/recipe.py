@@ -46,23 +46,23 @@ class Perplexity(Scoring):
     corpus: str
     """Encoded corpus."""
     conditions: tuple[str, ...] = ("gold", "none", "wrong")
-    """What the prefix shows: gold, none, wrong, swap:<country>, swap:all, marginal:uniform, marginal:corpus, or fields of
-    the true place joined by + (country, url_hash, country+continent)."""
+    """What the prefix shows: gold, none, wrong, swap:<country>, swap:all, marginal:uniform, marginal:corpus, or fields
+    of the true place joined by + (country, url_hash, country+continent)."""
     by: tuple[Literal["continent", "country", "domain"], ...] = ("continent", "country")
     """Slices of the table besides all."""
     protocol: Protocol = Protocol()
 
 
 class Locate(Scoring):
-    """Infers the country of every test document by Bayes' rule, and says how often and how confidently that is right."""
+    """Infers the country of every test document by Bayes' rule; reports accuracy and calibration."""
 
     corpus: str
     """Encoded corpus; its training split gives places, prior and baseline."""
     countries: tuple[str, ...] = ()
     """Among which countries; empty for those of the training split."""
     prior: str = "corpus"
-    """How probable each country is beforehand: uniform, corpus (its training documents), numbers such as gb=3,ng=1, or a
-    file of them."""
+    """How probable each country is beforehand: uniform, corpus (its training documents), numbers such as gb=3,ng=1, or
+    a file of them."""
     outlets: Annotated[int, Field(ge=0)] = 0
     """Sum over so many of a country's most frequent training outlets; 0 for one prefix a country."""
     tokens: Annotated[int, Field(ge=1)] | None = 256
@@ -145,14 +145,17 @@ class Measure(NamedTuple):
 
 MEASURES: dict[str, Measure] = {
     "perplexity": Measure(
-        Perplexity, "dateline.evaluate.perplexity:perplexity_stage", "by condition and place, on the same tokens", False
+        Perplexity,
+        "dateline.evaluate.perplexity:perplexity_stage",
+        "by condition and place, on the same tokens",
+        conditioned=False,
     ),
     "locate": Measure(Locate, "dateline.evaluate.locate.run:locate_stage", "country inference by Bayes' rule"),
     "mcq": Measure(
         Mcq,
         "dateline.evaluate.mcq.run:mcq_stage",
         "multiple-choice questions by log-likelihood, every item counted",
-        False,
+        conditioned=False,
     ),
     "efficiency": Measure(
         Efficiency,

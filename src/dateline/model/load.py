@@ -1,7 +1,7 @@
 """Models: built anew from a recipe, or loaded from a Hugging Face folder, to train or to evaluate.
 
-Everything is local, and no code of a folder is run. Weights that a checkpoint lacks are refused: transformers would draw
-them at random, and the scores would look like scores.
+Everything is local, and no code of a folder is run. Weights that a checkpoint lacks are refused: transformers would
+draw them at random, and the scores would look like scores.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def model_folder(folder: Path | str) -> Path:
 def model_fingerprint(folder: Path | str) -> str:
     """Returns 16 hex digits of a model's configuration, weights and tokenizer.
 
-    The files themselves are hashed, about a second a gigabyte: `dateline.json` may be stale once another tool has copied
-    it along with other weights.
+    The files themselves are hashed, about a second a gigabyte: `dateline.json` may be stale once another tool has
+    copied it along with other weights.
     """
     folder = model_folder(folder)
     digest = hashlib.sha256()

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from dateline.evaluate.perplexity.run import BATCH_TOKENS, evaluate_perplexity
+from dateline.evaluate.table import SCORES, read_documents, write_scores
 
 from dateline.conditions import parse_condition
 from dateline.errors import UserError
-from dateline.evaluate.perplexity.run import BATCH_TOKENS, evaluate_perplexity
 from dateline.evaluate.protocol import Protocol
-from dateline.evaluate.table import SCORES, read_documents, write_scores
 from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
 from dateline.model.load import Precision, model_fingerprint, trained_fields
 from dateline.records import Score
