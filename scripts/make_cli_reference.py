@@ -32,6 +32,7 @@ NESTED = {
     "audit": ("audit mcq",),
     "corpus": ("corpus inspect",),
     "outlets": ("outlets learn",),
+    "export": ("export check",),
 }
 """Verbs that take a second word."""
 LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}

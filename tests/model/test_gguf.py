@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -259,6 +260,11 @@ def test_a_plain_models_template_has_no_place(tmp_path, tokenizer):
 # what a check notices
 
 
+def test_without_llama_cpp_a_check_says_so(monkeypatch, written):
+    monkeypatch.setitem(sys.modules, "llama_cpp", None)
+    assert check_gguf(written)[-1] == ("llama.cpp", None, "llama-cpp-python is not installed here")
+
+
 def test_a_replaced_merge_is_noticed(copy):
     reader = gguf.GGUFReader(copy, mode="r+")
     field = reader.get_field("tokenizer.ggml.merges")
@@ -377,6 +383,9 @@ REFUSED = {
     "ignore_merges is True": lambda: byte_level(ignore_merges=True),
     r"changes texts first \(Lowercase\)": lambda: byte_level(normalizer=normalizers.Lowercase()),
     "has no merges": byte_tokenizer,
+    "no end-of-text token": lambda: PreTrainedTokenizerFast(
+        tokenizer_object=byte_level().backend_tokenizer, bos_token=BOS
+    ),
 }
 
 

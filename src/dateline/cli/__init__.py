@@ -29,7 +29,7 @@ VERBS = {
     "encode": "a corpus into tokens",
     "train": "one model from an encoded corpus",
     "watch": "follow a run or an experiment from another terminal",
-    "export": "a run's checkpoint as a Hugging Face folder",
+    "export": "a run's checkpoint as a Hugging Face folder or a GGUF file; export check FILE.gguf",
     "launch": "train on a Slurm cluster, again after every pre-emption",
     "eval": "measure a model: eval perplexity, eval mcq, eval efficiency",
     "locate": "where a text comes from, as a conditioned model sees it",

@@ -30,8 +30,8 @@ class Export:
     """Folder, or file *.gguf, to make."""
     format: Literal["hf", "gguf"] = "hf"
     """A Hugging Face folder, or one GGUF file."""
-    dtype: Literal["f32", "f16", "q8_0"] = "f16"
-    """Of the matrices in a GGUF file."""
+    dtype: Literal["f32", "f16", "q8_0"] | None = None
+    """Of the matrices in a GGUF file; without it, f16."""
     step: int | None = None
     """Steps that the checkpoint has done; without it, the newest."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -60,6 +60,8 @@ def run(words: list[str]) -> None:
     if args.format == "gguf":
         write(args)
         return
+    if args.dtype or args.out.suffix == ".gguf":
+        raise UserError("--dtype and the suffix .gguf are for GGUF files; add --format gguf")
     from dateline.train.export import export_model
 
     folder = export_model(args.run, args.out, step=args.step, overwrite=args.overwrite)
@@ -71,8 +73,9 @@ def run(words: list[str]) -> None:
 def write(args: Export) -> None:
     """Writes a GGUF file from a run or a Hugging Face folder."""
     from dateline.model.gguf import check_file_free, write_gguf
-    from dateline.train.checkpoint import export_model
+    from dateline.train.export import export_model
 
+    dtype = args.dtype or "f16"
     check_file_free(args.out, overwrite=args.overwrite)
     with tempfile.TemporaryDirectory(dir=args.out.parent, prefix=f".{args.out.name}.") as scratch:
         folder = args.run
@@ -81,12 +84,10 @@ def write(args: Export) -> None:
         elif args.step is not None:
             raise UserError(f"{folder}: is a model folder, which has no steps; leave --step out")
         model, tokenizer, facts = load(folder)
-        remarks = write_gguf(model, tokenizer, args.out, dtype=args.dtype, facts=facts, overwrite=args.overwrite)
+        remarks = write_gguf(model, tokenizer, args.out, dtype=dtype, facts=facts, overwrite=args.overwrite)
     for remark in remarks:
         print(one_line(remark))
-    print(
-        f"{args.out}: GGUF in {args.dtype}, and a Modelfile beside it; check it with: dateline export check {args.out}"
-    )
+    print(f"{args.out}: GGUF in {dtype}, and a Modelfile beside it; check it with: dateline export check {args.out}")
 
 
 def check(args: Check) -> None:

@@ -100,6 +100,10 @@ class Loader:
                     pending.append(worker.submit(self.batch, number + PREFETCH))
                 yield batch
 
+    def row(self, number: int) -> Row:
+        """Returns one row of the run."""
+        return self._row(number, np.zeros(len(self.groups), dtype=np.int64))
+
     def _check_files(self) -> None:
         """Looks before it reads: what is cut off a memory-mapped file ends the process without a word."""
         for path, size in self._files.items():
