@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dateline.evaluate.statistics import holm
 from dateline.report.numerals import count, counted, decimals, interval, is_number, number, p_text, percent, signed
 from dateline.report.scoretable import Comparison, Estimate, ScoreTable, country_name
 from dateline.report.words import model_name, named, told, upper
+from dateline.statistics import holm
 
 LEVEL = 0.05
 """Holm-corrected p-values below this count as shown."""

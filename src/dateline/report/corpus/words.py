@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dateline.places.learn import wilson
 from dateline.report.numerals import count, number
+from dateline.statistics import wilson
 
 SIGNAL_NAMES = {
     "suffix": "suffix",
@@ -43,7 +43,7 @@ class Share:
     @property
     def ends(self) -> tuple[float, float]:
         """The 95% interval, between 0 and 1."""
-        return wilson(self.part, self.whole)
+        return wilson(self.part, self.whole)[1:3]
 
     @property
     def text(self) -> str:
