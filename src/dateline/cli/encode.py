@@ -33,12 +33,12 @@ def run(words: list[str]) -> None:
     args = tyro.cli(Encode, prog="dateline encode", args=words)
     if args.tokenizer is not None and args.vocab_size is not None:
         raise UserError("--vocab-size is for training a tokenizer; --tokenizer brings its own vocabulary: drop one")
-    from dateline.tokens.encode import EncodeRecipe, encode_corpus
+    from dateline.tokens.encode import EncodeRecipe, encode_stage
 
     given = {"tokenizer": args.tokenizer, "vocab_size": args.vocab_size}
     data = {name: value for name, value in given.items() if value is not None}
     recipe = validate_recipe(EncodeRecipe, data, source="command line")
-    manifest = encode_corpus(recipe, args.corpus, args.out, overwrite=args.overwrite)
+    manifest = encode_stage(recipe, args.corpus).make(args.out, overwrite=args.overwrite)
     counts, facts = manifest.counts, manifest.facts
     ratio = "unknown" if facts["bytes_per_token"] is None else facts["bytes_per_token"]
     print(

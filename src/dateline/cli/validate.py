@@ -185,7 +185,7 @@ def _sample(experiment: ExperimentRecipe) -> Iterator[_Source]:
     The vocabulary is trained on the sample; being trained on fewer articles, it comes out within a few percent.
     """
     from dateline.corpus import build_corpus
-    from dateline.tokens.encode import encode_corpus
+    from dateline.tokens.encode import encode_stage
 
     corpus = experiment.corpus
     assert corpus.newswire is not None
@@ -201,7 +201,7 @@ def _sample(experiment: ExperimentRecipe) -> Iterator[_Source]:
         try:
             with redirect_stderr(io.StringIO()):  # progress of something that nobody asked to run
                 build_corpus(corpus, folder / "corpus")
-                encode_corpus(experiment.encode, folder / "corpus", folder / "newswire")
+                encode_stage(experiment.encode, folder / "corpus").make(folder / "newswire")
             yield _Source(folder / "newswire", articles, scale)
         except UserError as error:
             raise UserError(str(error).replace(f"{folder / 'newswire'}", "the newswire")) from None

@@ -57,7 +57,7 @@ def continuations(
     """
     if num_tokens < 1 or temperature < 0:
         raise UserError(f"num_tokens must be 1 or more and temperature 0 or more, not {num_tokens} and {temperature}")
-    subject = load_subject(model_folder, device=device, dtype=dtype)
+    subject = load_subject(model_folder, device=device, precision=dtype)
     shown = tuple(fields) if fields is not None else subject.fields
     result: list[dict[str, Any]] = []
     with progress("samples", len(headlines) * len(places), "texts") as advance:

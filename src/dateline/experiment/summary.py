@@ -27,7 +27,7 @@ from dateline.evaluate.parts import TITLE_IN_URL, leaks
 from dateline.experiment.comparisons import where
 from dateline.experiment.grid import PlannedRun, plan_comparisons
 from dateline.experiment.recipe import ExperimentRecipe
-from dateline.generate.decode import continuations
+from dateline.evaluate.samples import continuations
 from dateline.manifest import write_atomically
 from dateline.places import PAPER_COUNTRIES
 from dateline.records import Article
@@ -95,8 +95,8 @@ def _gains(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path) -> dict[
         )
         if entropies is not None:
             gains[run.name] = recovered_gain(
-                read_losses(out / "evaluation" / plain.name),
-                read_losses(out / "evaluation" / run.name),
+                read_losses(out / "perplexity" / plain.name),
+                read_losses(out / "perplexity" / run.name),
                 entropies,
                 resamples=recipe.evaluate.resamples,
             )
