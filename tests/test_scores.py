@@ -4,6 +4,7 @@ import ast
 import inspect
 import math
 from dataclasses import fields, replace
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -100,7 +101,7 @@ def test_every_column_has_a_docstring(kind):
     body = ast.parse(inspect.getsource(kind)).body[0].body
     said = {
         one.target.id
-        for one, after in zip(body, body[1:], strict=False)
+        for one, after in pairwise(body)
         if isinstance(one, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
     }
     assert [field.name for field in fields(kind) if field.name not in said] == []
@@ -237,7 +238,7 @@ def test_merging_refuses_a_run_that_is_there_twice(put):
 
 
 def naive_holm(p_values):
-    """Straight from the definition: the corrected p of a test is the largest of what those up to it are multiplied to."""
+    """Straight from the definition: the largest of what the p-values up to a test's own are multiplied to."""
     ranked = sorted(p_values)
     return [max(min(1.0, (len(ranked) - at) * ranked[at]) for at in range(ranked.index(p) + 1)) for p in p_values]
 

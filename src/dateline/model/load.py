@@ -33,15 +33,12 @@ Tokens = npt.NDArray[np.int32]
 
 FACTS = "dateline.json"
 """In a model folder that Dateline wrote: the fields and the prefix of its training, and where it comes from."""
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tiktoken.model")
+"""One of these is in every folder with a tokenizer; transformers makes an empty one up where there is none."""
 _FILES = (
-    *(
-        "config.json",
-        "*.safetensors",
-        "*.safetensors.index.json",
-        "pytorch_model*.bin",
-        "pytorch_model*.bin.index.json",
-    ),
-    *("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "merges.txt"),
+    "config.json",
+    *("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "pytorch_model*.bin.index.json"),
+    *(*TOKENIZER_FILES, "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
 )
 """What decides a model's scores."""
 _COMPARED = (
@@ -162,10 +159,6 @@ class Subject:
                 f"{self.folder}: the tokenizer does not fit the model: it gives token {largest}, the model knows "
                 f"{self.vocabulary} tokens; put the model's own tokenizer into its folder"
             )
-
-
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tiktoken.model")
-"""One of these is in every folder with a tokenizer; transformers makes an empty one up where there is none."""
 
 
 def _read_weights(folder: Path, what: str, **options: Any) -> Any:
