@@ -1,4 +1,4 @@
-"""The one loader: models are functions of recipe and seed, or what a folder holds; what is not is refused in one line."""
+"""The one loader: models are functions of recipe and seed, or what a folder holds; the rest is refused in one line."""
 
 import json
 import math

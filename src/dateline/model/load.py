@@ -238,7 +238,7 @@ def known_fields(folder: Path) -> tuple[Field, ...] | None:
         return None
     unknown = [name for name in named if name not in FIELDS]
     if unknown:
-        raise UserError(f"{folder / 'dateline.json'}: unknown field '{unknown[0]}'; made by a newer Dateline?")
+        raise UserError(f"{folder / FACTS}: unknown field '{unknown[0]}'; made by a newer Dateline?")
     return tuple(named)
 
 
@@ -253,7 +253,7 @@ def trained_prefix_format(folder: Path) -> PrefixFormat:
     about = _about(folder)
     found = about.get("prefix_format", 1) if about.get("fields") else PREFIX_FORMAT
     if found not in get_args(PrefixFormat):
-        raise UserError(f"{folder / 'dateline.json'}: prefix_format {found!r} is not known; made by a newer Dateline?")
+        raise UserError(f"{folder / FACTS}: prefix_format {found!r} is not known; made by a newer Dateline?")
     if found == 1:
         print(
             f"{folder}: its prefixes end in an empty line (prefix format 1), as in its training; tools that take text "
@@ -375,7 +375,7 @@ def _check_architecture(folder: Path, model: Any) -> None:
 
 
 def _about(folder: Path) -> dict[str, Any]:
-    path = folder / "dateline.json"
+    path = folder / FACTS
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
