@@ -23,7 +23,7 @@ def score_bodies(
     precision: Precision,
     what: str = "",
 ) -> list[npt.NDArray[np.float32]]:
-    """Returns -log p of each scored token in nats: for each document an array in the order of its body.
+    """Returns -log p of each scored token in nats: for each document an array in the order of its body, empty for an empty body.
 
     Args:
         subject: the model.
@@ -47,7 +47,7 @@ def score_bodies(
             losses = score_tokens(subject.model, segments, advance=advance, **settings)
     else:
         losses = score_tokens(subject.model, segments, **settings)
-    chunks: list[list[npt.NDArray[np.float32]]] = [[] for _ in bodies]
+    chunks = [[np.zeros(0, dtype=np.float32)] for _ in bodies]
     for owner, chunk in zip(owners, losses, strict=True):
         chunks[owner].append(chunk)
     return [np.concatenate(several) for several in chunks]
