@@ -1,4 +1,4 @@
-"""Where a curve reaches a target, by hand and on runs of a few steps, against whole evaluations of their checkpoints."""
+"""Where a curve reaches a target, by hand and on short runs, against whole evaluations of their checkpoints."""
 
 import shutil
 
@@ -107,7 +107,9 @@ def done(runs, tmp_path_factory):
 def test_checkpoints_of_a_run_become_a_curve_and_a_crossing(done, runs):
     scores, manifest = read_scores(done), read_manifest(done)
     assert manifest.recipe["steps"] == [2, 4, 6, 8]
-    curve = {metric: [s for s in scores if s.slice_by == "step" and s.metric == metric] for metric in ("nll", "body_tokens")}
+    curve = {
+        metric: [s for s in scores if s.slice_by == "step" and s.metric == metric] for metric in ("nll", "body_tokens")
+    }
     assert [s.slice for s in curve["nll"]] == [s.slice for s in curve["body_tokens"]] == ["2", "4", "6", "8"]
     assert curve["nll"][0].value > curve["nll"][-1].value
     read = [s.value for s in curve["body_tokens"]]
@@ -179,7 +181,9 @@ def test_a_damaged_checkpoint_is_refused_before_anything_is_scored(copied, capsy
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 1
     weights.write_bytes(content)
-    with pytest.raises(UserError, match=r"step-00000006: damaged \(.* is not what was written \(checksum\)\)") as caught:
+    with pytest.raises(
+        UserError, match=r"step-00000006: damaged \(.* is not what was written \(checksum\)\)"
+    ) as caught:
         stage(copied).make(copied / "e")
     assert "\n" not in str(caught.value)
     assert "score" not in capsys.readouterr().err

@@ -23,7 +23,9 @@ def documents():
     """Prefixes of 0 to 8 tokens, bodies of 1 to 150; some end with a chunk, some have an empty prefix."""
     rng = np.random.default_rng(0)
     sizes = [(0, 31), (8, 62), (3, 1), (0, 150), (5, 70), (8, 32), (1, 7)]
-    return tuple([rng.integers(3, 280, size).astype(np.int32) for size in several] for several in zip(*sizes, strict=True))
+    return tuple(
+        [rng.integers(3, 280, size).astype(np.int32) for size in several] for several in zip(*sizes, strict=True)
+    )
 
 
 def naive(subject, protocol, prefix, body):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +24,13 @@ def score_bodies(
     precision: Precision,
     what: str = "",
 ) -> list[npt.NDArray[np.float32]]:
-    """Returns -log p of each scored token in nats: for each document an array in the order of its body, empty for an empty body.
+    """Returns -log p of each scored token in nats: for each document an array in the order of its body.
 
     Args:
         subject: the model.
         protocol: which body tokens count, and in which segments.
         prefixes: tokens of each document's prefix; empty for none.
-        bodies: tokens of each document's body.
+        bodies: tokens of each document's body; an empty one has no losses.
         batch_tokens: padded tokens in a batch.
         precision: of the forward pass.
         what: is scored, for the progress line; no line where it is empty.
@@ -41,12 +42,12 @@ def score_bodies(
         for segment in protocol.segments(subject.bos, prefix, body):
             owners.append(position)
             segments.append(segment)
-    settings = {"batch_tokens": batch_tokens, "dtype": precision}
+    score = partial(score_tokens, subject.model, segments, batch_tokens=batch_tokens, dtype=precision)
     if what:
         with progress(f"score {what}", len(segments), "segments") as advance:
-            losses = score_tokens(subject.model, segments, advance=advance, **settings)
+            losses = score(advance=advance)
     else:
-        losses = score_tokens(subject.model, segments, **settings)
+        losses = score()
     chunks = [[np.zeros(0, dtype=np.float32)] for _ in bodies]
     for owner, chunk in zip(owners, losses, strict=True):
         chunks[owner].append(chunk)

@@ -1,8 +1,5 @@
-"""Model folders: what transformers, and everything built on it, loads unchanged.
-
-Enters: a model and its tokenizer, or a checkpoint. Leaves: config, safetensors, tokenizer, and `dateline.json`.
-Deliberately not done: no other formats; nothing is sent anywhere.
-"""
+"""Model folders: configuration, safetensors, tokenizer and `dateline.json`, which transformers, and everything built on
+it, loads unchanged."""
 
 from __future__ import annotations
 
