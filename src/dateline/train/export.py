@@ -1,5 +1,4 @@
-"""Model folders: configuration, safetensors, tokenizer and `dateline.json`, which transformers, and everything built on
-it, loads unchanged."""
+"""Model folders (configuration, safetensors, tokenizer, `dateline.json`), which transformers loads unchanged."""
 
 from __future__ import annotations
 
