@@ -72,7 +72,7 @@ def recipe_kind(path: Path, overrides: Sequence[str] = ()) -> Literal["corpus", 
     Raises:
         UserError: where the file cannot be read, or has none of these sections.
     """
-    data, _ = read_recipe(path, overrides)
+    data = read_recipe(path, overrides)
     if "runs" in data:
         return "experiment"
     if "paths" in data or "newswire" in data:
