@@ -99,7 +99,7 @@ def execute(recipe: ExperimentRecipe, out: Path) -> None:
     scores = read_scores(out)
     print_rows(summary_rows(score for score in scores if not score.condition.startswith("swap:")))
     if any(score.condition.startswith("swap:") for score in scores):
-        print("what every country's texts lose when told another country is in the report")
+        print("losses under counterfactual countries are in the report")
     for line in verdicts(summary):
         print(line)
     print(f"\n{page} ({summary['seconds']:.0f} s)")

@@ -151,15 +151,15 @@ def _table(runs: list[tuple[str, TrainRecipe]], source: _Source | None, vocab_si
         rows = None if given is None else given * recipe.train.batch_rows
         body: int | None = None
         if source is not None:
-            epochs = recipe.train.epochs or 1.0
-            length = recipe.train.model_copy(update={"epochs": epochs, "steps": None})
-            plan = build_loader(recipe.model_copy(update={"train": length}), corpus, tokenizer).plan
-            planned, read = plan.num_rows(), epochs * plan.stream.epoch_tokens
+            plan = build_loader(recipe, corpus, tokenizer).plan
             if rows is None:
                 row_mark = body_mark = "" if source.articles is None else "~"
-                rows, body = math.ceil(planned * source.scale), round(read * source.scale)
-            else:  # prefixes take a share of the tokens: about that of one epoch
-                body_mark, body = "~", round(rows * read / planned)
+                rows = math.ceil(plan.num_rows() * source.scale)
+                body = round((recipe.train.epochs or 0) * plan.stream.epoch_tokens * source.scale)
+            else:  # prefixes take a share of the tokens: about that of the first window
+                first = plan.window(0)
+                body_mark = "~"
+                body = round(rows * int(corpus.lengths[first.documents].sum()) / first.rows.num_rows)
         steps = None if rows is None else -(-rows // recipe.train.batch_rows)
         tokens = None if rows is None else rows * recipe.packing.sequence_length
         parameters = _number("", num_parameters(recipe.model, vocab_size) if vocab_size else None)
@@ -170,7 +170,7 @@ def _table(runs: list[tuple[str, TrainRecipe]], source: _Source | None, vocab_si
     elif source.articles is not None:
         lines.append(f"~ is estimated from {source.articles:,} of its articles and the tokens they have (see --out)")
     elif any("~" in line for line in lines):
-        lines.append("~ is estimated from the prefixes of one epoch")
+        lines.append("~ is estimated from the first window of rows")
     return lines
 
 
