@@ -47,7 +47,9 @@ class Section(BaseModel):
         if not isinstance(data, Mapping):
             return data
         return {
-            key: split_list(value) if key in cls.model_fields and takes_list(cls.model_fields[key].annotation) else value
+            key: split_list(value)
+            if key in cls.model_fields and takes_list(cls.model_fields[key].annotation)
+            else value
             for key, value in data.items()
         }
 
@@ -56,7 +58,9 @@ def takes_list(annotation: Any) -> bool:
     """Tells whether a type is a tuple of any number of single values, or such a tuple or null."""
     inner = get_args(annotation)
     if get_origin(annotation) is tuple:
-        return len(inner) == 2 and inner[1] is Ellipsis and not _models_in(inner[0]) and get_origin(inner[0]) is not tuple
+        return (
+            len(inner) == 2 and inner[1] is Ellipsis and not _models_in(inner[0]) and get_origin(inner[0]) is not tuple
+        )
     return len(inner) == 2 and type(None) in inner and any(takes_list(one) for one in inner)
 
 
@@ -323,7 +327,7 @@ def _explain(
         shown = repr(first["input"])
         shown = shown if len(shown) <= 60 else shown[:57] + "..."
         text = first["msg"].removeprefix("Value error, ")
-        whole = not location or below and not given  # a check of several values says itself which they are
+        whole = not location or (below and not given)  # a check of several values says itself which they are
         message = f"{where}: {name}: {text}" if name else f"{where}: {text}"
         message += "" if whole else f" (given: {shown})"
     return message + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")

@@ -1,4 +1,4 @@
-"""Command lines into sections: the fields of a pydantic section are the options of a verb, with their docstrings as help.
+"""Command lines into sections: the fields of a pydantic section are the options of a verb, their docstrings its help.
 
 tyro splits the words and writes the help; pydantic reads the values, so that a value means the same on a command line
 and in a recipe, and what is wrong is said in one line that names the option.
@@ -136,7 +136,7 @@ class _Leaf(NamedTuple):
         place = f"{self.option} ..." if several else self.option if self.positional else None
         spec: PrimitiveConstructorSpec[Any] = PrimitiveConstructorSpec(
             nargs="*" if several else 1,
-            metavar=_metavar(self.field.annotation),
+            metavar=_metavar(self.field.annotation, null=self.default is not None),
             instance_from_str=list if several else lambda words: words[0],
             is_instance=lambda value: True,
             str_from_instance=lambda value: [] if value is None else [str(value)],
@@ -184,13 +184,12 @@ class _Found(NamedTuple):
         return validate_recipe(self.kinds[position], data, source="command line", options={**missing, **given})
 
 
-def _split(
-    verb: str, kinds: Sequence[type[Section]], words: Sequence[str], description: str | None = None
-) -> _Found:
+def _split(verb: str, kinds: Sequence[type[Section]], words: Sequence[str], description: str | None = None) -> _Found:
     """Splits the words of a command line; `--help` prints the help and exits."""
     leaves = [list(_leaves(kind)) for kind in kinds]
     everything = sorted((leaf for group in leaves for leaf in group), key=lambda leaf: not leaf.field.is_required())
     asks = any(word in HELP for word in words)
+    parsed: Any
     parsed, rest = tyro.cli(
         _dataclass("Arguments", everything, 0, required=asks),
         prog=verb,
@@ -261,10 +260,12 @@ def _branches(annotation: Any) -> tuple[Any, ...]:
     return tuple(kind for one in get_args(annotation) for kind in _branches(one))
 
 
-def _metavar(annotation: Any) -> str:
-    """Returns the kind of value that help shows: INT, {strict,paper}, STR,STR,..."""
+def _metavar(annotation: Any, *, null: bool = True) -> str:
+    """Returns the kind of value that help shows: INT, {strict,paper}, STR,...; `null` where that is not the default."""
     names = []
     for kind in _branches(annotation):
+        if kind is type(None) and not null:
+            continue
         if get_origin(kind) is Literal:
             names.append("{" + ",".join(map(str, get_args(kind))) + "}")
         elif takes_list(kind):
@@ -275,7 +276,7 @@ def _metavar(annotation: Any) -> str:
 
 
 def _default(value: Any) -> str:
-    if value is None:
-        return "(default: null)"
+    if value is None:  # what that means is in the help text
+        return ""
     shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return f"(default: {shown})" if shown else ""
