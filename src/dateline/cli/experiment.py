@@ -81,9 +81,9 @@ def report(words: list[str]) -> None:
 def execute(recipe: ExperimentRecipe, out: Path) -> None:
     """Runs an experiment and prints its outcome."""
     started = time.monotonic()
-    from dateline.evaluate.table import read_scores, summary_rows
     from dateline.experiment.run import SUMMARY, run_experiment, write_summary
     from dateline.report import write_report
+    from dateline.scores import read_scores, summary_rows
 
     run_experiment(recipe, out)
     page = write_report(out)
@@ -106,7 +106,7 @@ def verdicts(summary: dict[str, Any]) -> list[str]:
     """Says the paired differences in words, with their intervals: over all seeds where there are several."""
     pairs = summary["nll_difference"]
     pooled = {pair: found for pair, found in pairs.items() if found["seeds"] > 1}
-    from dateline.evaluate.perplexity.leak import WARNING
+    from dateline.evaluate.parts import LEAK_WARNING
 
     lines = [f"  mean and interval over {max(f['seeds'] for f in pooled.values())} seeds:"] if pooled else []
     for pair, found in (pooled or pairs).items():
@@ -117,7 +117,7 @@ def verdicts(summary: dict[str, Any]) -> list[str]:
             f"  recovered gain: {summary['recovered_gain']:.3f} {_interval(summary['recovered_gain_ci'], '.3f')} "
             "of what knowing the place is worth (1 = all)"
         )
-    lines += [f"  LEAK: {name}: {WARNING}" for name in summary["leaks"]]
+    lines += [f"  LEAK: {name}: {LEAK_WARNING}" for name in summary["leaks"]]
     return ["", *lines]
 
 

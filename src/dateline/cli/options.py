@@ -93,7 +93,10 @@ class _Leaf(NamedTuple):
 
     location: Location
     field: FieldInfo
-    default: Any
+
+    @property
+    def default(self) -> Any:
+        return None if self.field.is_required() else self.field.default
 
     @property
     def positional(self) -> bool:
@@ -228,14 +231,14 @@ def _with_values(words: Sequence[str], leaves: Sequence[_Leaf]) -> list[str]:
     return result
 
 
-def _leaves(kind: type[Section], at: Location = (), default: Section | None = None) -> Iterator[_Leaf]:
+def _leaves(kind: type[Section], at: Location = ()) -> Iterator[_Leaf]:
+    """Yields the values of a section and of the sections inside, in the order of the code."""
     for key, found in kind.model_fields.items():
-        name = found.alias or key
-        value = getattr(default, key) if default is not None else found.get_default(call_default_factory=False)
+        location = (*at, found.alias or key)
         if isinstance(found.annotation, type) and issubclass(found.annotation, Section):
-            yield from _leaves(found.annotation, (*at, name), value if isinstance(value, Section) else None)
+            yield from _leaves(found.annotation, location)
         else:
-            yield _Leaf((*at, name), found, value)
+            yield _Leaf(location, found)
 
 
 def _dataclass(name: str, leaves: Sequence[_Leaf], depth: int, *, required: bool) -> type:
