@@ -13,7 +13,7 @@ from dateline.config import Section, validate_recipe
 from dateline.corpus import CorpusRecipe
 from dateline.evaluate.protocol import Protocol
 from dateline.evaluate.recipe import MEASURES, Scoring
-from dateline.tokens.encode import EncodeRecipe
+from dateline.tokens.recipe import EncodeRecipe
 from dateline.train.recipe import TrainRecipe
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
