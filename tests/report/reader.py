@@ -62,4 +62,4 @@ def check_closed(html: str) -> Reader:
 def section(html: str, name: str) -> str:
     """Returns one section of a page."""
     start = html.index(f'<section id="{name}">')
-    return html[start : html.index("</section>", start)]
+    return html[start : html.index("</section>", start) + len("</section>")]

@@ -511,8 +511,12 @@ def say_duplicates(audit: Audit) -> str:
     total = found.get("exact", 0) + found.get("near", 0)
     part = share(total, audit.read)
     kinds = [f"{count(found[k]) if k in found else NOT_RECORDED} {k}" for k in ("exact", "near")]
-    said = f"{some(total, 'record')} {_were(total)} dropped as copies{f', {part.full} of what was read' if part else ''}"
-    return f"{said}: {' and '.join(kinds)}{_extremes('the share is largest', 'smallest', audit, lambda c: c.copied, '; ')}"
+    said = (
+        f"{some(total, 'record')} {_were(total)} dropped as copies{f', {part.full} of what was read' if part else ''}"
+    )
+    return (
+        f"{said}: {' and '.join(kinds)}{_extremes('the share is largest', 'smallest', audit, lambda c: c.copied, '; ')}"
+    )
 
 
 def say_evidence(audit: Audit) -> str:
@@ -539,7 +543,9 @@ def say_signals(audit: Audit) -> str:
     anything = right["any"]
     if anything is None:
         return ""
-    single = [(name, found) for name, found in right.items() if found and found.part and name not in ("any", "declared")]
+    single = [
+        (name, found) for name, found in right.items() if found and found.part and name not in ("any", "declared")
+    ]
     rest = [f"the {SIGNALS[name]} for {found.text}" for name, found in sorted(single, key=lambda s: -s[1].value)]
     said = f"The URL names the country of {anything.full} of the documents in some way{f': {listed(rest)}' if rest else ''}."
     astray = {name: found for name, found in wrong.items() if found and found.part and name != "any"}
@@ -743,7 +749,14 @@ def outlets(audit: Audit) -> list[Block]:
     ]  # fmt: skip
     if audit.listed_outlets:
         rows = [
-            Row([domain or "no domain", text(country_name(code)) or "not known", count(n), *_said(share(n, audit.documents))])
+            Row(
+                [
+                    domain or "no domain",
+                    text(country_name(code)) or "not known",
+                    count(n),
+                    *_said(share(n, audit.documents)),
+                ]
+            )
             for domain, code, n in audit.listed_outlets
         ]
         headings = ("outlet", "country", "#documents", "#of all", "#95% CI")
@@ -837,7 +850,9 @@ def signals(audit: Audit) -> list[Block]:
         if right is None:
             return "\u00b7"
         under = "n/a" if wrong is None else _short(wrong)
-        return Tile(_short(right), round(100 * right.value), under, round(100 * min(1, 4 * wrong.value)) if wrong else 0)
+        return Tile(
+            _short(right), round(100 * right.value), under, round(100 * min(1, 4 * wrong.value)) if wrong else 0
+        )
 
     grid = _by_country(
         audit, [f"|{label}" for label in SIGNALS.values()], lambda c: [tile(c, name) for name in SIGNALS], kind="grid"
@@ -881,7 +896,9 @@ def balance(audit: Audit) -> list[Block]:
         groups = audit.balance(by)
         if len(groups) > 1:
             chosen = {country.name for country in audit.shown} | {name for name, _ in groups if by == "continent"}
-            rows = [figures.Row(n, (Interval(r),), times(r), by == "continent") for n, r in sorted(groups) if n in chosen]
+            rows = [
+                figures.Row(n, (Interval(r),), times(r), by == "continent") for n, r in sorted(groups) if n in chosen
+            ]
             title = f"{'Continents' if by == 'continent' else 'Countries'} with equal weight"
             unit = "times read, when as many tokens are drawn as there are"
             drawn.append(figures.intervals(rows, f"balance-{by}", title, say_balance(audit), unit=unit, reference=1.0,
@@ -928,7 +945,17 @@ def _numbers(audit: Audit) -> Section:
         )  # fmt: skip
         pairs = [known(side.get(name)) for name in SIGNALS for side in (c.right, c.wrong)]
         by_signal.append(Row([c.name, known(c.right.get("documents")), *pairs]))
-    headings = [*SPLITS, "bytes", "tokens", "read", "kept", "exact copies", "near copies", "outlets", "median characters"]
+    headings = [
+        *SPLITS,
+        "bytes",
+        "tokens",
+        "read",
+        "kept",
+        "exact copies",
+        "near copies",
+        "outlets",
+        "median characters",
+    ]
     table = Table(("country", *(f"#{name}" for name in (*headings, *STANDINGS.values()))), rows)
     columns = [f"#{label}{wrong}" for label in SIGNALS.values() for wrong in ("", ", wrong")]
     blocks: list[Block] = [

@@ -40,7 +40,11 @@ SERIES = ("#010201", "#010202", "#010203", "#010204", "#010205", "#010206")
 DASHES: tuple[object, ...] = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)))
 
 _NAMES = dict(
-    zip((INK, MUTED, RULE, PAPER, BETTER, WORSE, UNSURE), "ink muted rule paper better worse unsure".split(), strict=True)
+    zip(
+        (INK, MUTED, RULE, PAPER, BETTER, WORSE, UNSURE),
+        "ink muted rule paper better worse unsure".split(),
+        strict=True,
+    )
 ) | {color: f"series-{index}" for index, color in enumerate(SERIES, start=1)}
 _COLOR = re.compile(r"#(?:0101|0102|02[0-9a-f]{2}|03[0-9a-f]{2})[0-9a-f]{2}")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")

@@ -155,4 +155,6 @@ def render_page(template: str, **context: Any) -> str:
 
 def _marked(words: object) -> Markup:
     """Returns escaped words in which the mark of a leak can be seen."""
+    if MARK not in str(words):
+        return escape(words)
     return escape(words).replace(MARK, Markup('<span class="leak">{}</span>').format(MARK))

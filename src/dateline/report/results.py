@@ -173,7 +173,10 @@ def read_scores(folder: Path, runs: pd.DataFrame, gaps: dict[str, list[str]]) ->
     inside = table["run"] + "/" + table["condition"] + " - " + table["versus_run"] + "/" + table["versus_condition"]
     table["family_of_tests"] = inside.where(table["slice_by"] != "all", "all comparisons of " + table["metric"])
     table["family_of_tests"] = table["family_of_tests"].where(tests, "")
-    family, seed = dict(zip(runs["run"], runs["family"], strict=True)), dict(zip(runs["run"], runs["seed"], strict=True))
+    family, seed = (
+        dict(zip(runs["run"], runs["family"], strict=True)),
+        dict(zip(runs["run"], runs["seed"], strict=True)),
+    )
     for side in ("", "versus_"):
         table[f"{side}family"] = table[f"{side}run"].map(lambda run: family.get(run, run))
     table["seed"] = table["run"].map(lambda run: seed.get(run, pd.NA))
@@ -238,7 +241,9 @@ def _parquet(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise UserError(f"{path}: not a Parquet file ({one_line(str(error))[:120]}); run the experiment again") from None
+        raise UserError(
+            f"{path}: not a Parquet file ({one_line(str(error))[:120]}); run the experiment again"
+        ) from None
 
 
 def _tables(folder: Path, name: str, columns: list[str], gaps: dict[str, list[str]]) -> pd.DataFrame:

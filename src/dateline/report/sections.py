@@ -440,7 +440,9 @@ def _levels(results: Results) -> Block:
 
 def _families(results: Results) -> str:
     tests = rows_of(results, "perplexity", "nll_difference", "all")
-    return f"{len(tests)} comparisons" if tests["family_of_tests"].nunique() == 1 else "the family of tests in the table"
+    return (
+        f"{len(tests)} comparisons" if tests["family_of_tests"].nunique() == 1 else "the family of tests in the table"
+    )
 
 
 def _two_lines(results: Results, one: Comparison) -> list[str]:
@@ -558,7 +560,10 @@ def swaps(results: Results) -> Section | None:
         columns = [*texts, *((continent_name(c), c, country_name(c)) for c in sorted(codes - {t[1] for t in texts}))]
         cells = own.drop_duplicates(["slice", "condition"]).set_index(["slice", "condition"])["value"]
         values = pd.DataFrame(
-            [[0.0 if a[1] == b[1] else float(cells.get((a[1], SWAP + b[1]), math.nan)) for b in columns] for a in texts],
+            [
+                [0.0 if a[1] == b[1] else float(cells.get((a[1], SWAP + b[1]), math.nan)) for b in columns]
+                for a in texts
+            ],
             index=pd.MultiIndex.from_tuples([(g, name) for g, _, name in texts]),
             columns=pd.MultiIndex.from_tuples([(g, name) for g, _, name in columns]),
         )
@@ -773,7 +778,9 @@ def _confusions(results: Results, models: list[tuple[str, str]], names: dict[tup
         if len(codes) > len(kept):
             found.append(Text(f"Left out, the rarest: {listed(map(country_name, codes[MOST_COUNTRIES:]))}.", "gap"))
         if not blocks:
-            words = "Rows are true countries, the shade is the share of the row. Per-country accuracy with 95% CIs: below."
+            words = (
+                "Rows are true countries, the shade is the share of the row. Per-country accuracy with 95% CIs: below."
+            )
             blocks += [Heading("Confusion matrices"), Text(words), *found]
         else:
             blocks.append(Fold(f"Confusion matrix: {name}", found))
@@ -840,7 +847,10 @@ def questions(results: Results) -> Section | None:
         section.blocks += _left_out(undrawn + others, "figure", "the tables")
     changes = found[(found["versus_run"] != "") & (found["slice_by"] == "all")]
     if len(changes):
-        section.blocks += [Heading("Differences on the same items, percentage points"), _share_changes(results, changes)]
+        section.blocks += [
+            Heading("Differences on the same items, percentage points"),
+            _share_changes(results, changes),
+        ]
     return section
 
 
@@ -892,7 +902,9 @@ def learning(results: Results) -> Section:
     tall = validation["loss"] if len(validation) else losses["loss"]
     ends = last["loss"].max() if len(last) else losses.groupby("run")["loss"].last().max()
     top = max(float(tall.quantile(0.7)), float(ends)) + (0.02 * float(tall.max() - tall.min()) or 0.1)
-    words = "Loss in nats per token on body tokens against body tokens read, the fair axis between prefixes of any length."
+    words = (
+        "Loss in nats per token on body tokens against body tokens read, the fair axis between prefixes of any length."
+    )
     words += " Dark lines are validation losses, faint ones the training loss of each run. No intervals: see above."
     words += " The first points lie above the frame." if (losses["loss"] > top).any() else ""
     rows = [
@@ -955,7 +967,9 @@ def _efficiency(results: Results) -> list[Block]:
             marks.append(figures.Row(clean(r["run"]), (_mark(shares),), percent(shares["value"], 0)))
     headings = ("model", "#body tokens", "#95% CI", "#of the reference's tokens", "#95% CI, %", "#documents", "note")
     blocks += [
-        Text("Body tokens after which a model predicts as well as the reference in the end; under 100% it learns faster."),
+        Text(
+            "Body tokens after which a model predicts as well as the reference in the end; under 100% it learns faster."
+        ),
         Table(headings, rows),
     ]
     if marks:
@@ -1069,7 +1083,9 @@ def samples(results: Results) -> Section:
         headline = str(entry.get("headline") or "(no headline)")
         groups.setdefault(headline, []).append((f"{who}: {entry.get('run') or ''}", text, where))
     if groups:
-        section.blocks.append(Text("The same headline, continued under several places. Samples illustrate; they prove nothing."))
+        section.blocks.append(
+            Text("The same headline, continued under several places. Samples illustrate; they prove nothing.")
+        )
         section.blocks += [Cards(headline, cards) for headline, cards in groups.items()]
     elif "samples" not in results.gaps:
         section.blocks.append(Text("samples.json holds no sample.", "gap"))
@@ -1102,7 +1118,9 @@ def all_scores(results: Results) -> Section:
                 "#p (Holm)", "#MDE", "#documents", "#outlets", "#tokens", "#seeds")  # fmt: skip
     section.blocks.append(Fold(f"Score table, {count(len(table))} rows", [Table(headings, rows)]))
     if len(table) > MOST_ROWS:
-        words = f"{count(len(table) - MOST_ROWS)} further rows, counterfactual countries last, are in the Parquet files."
+        words = (
+            f"{count(len(table) - MOST_ROWS)} further rows, counterfactual countries last, are in the Parquet files."
+        )
         section.blocks.append(Text(words, "gap"))
     return section
 
