@@ -1,4 +1,4 @@
-"""The audit of a corpus on a page and in a terminal: whole, partial, damaged, hostile, and of a corpus that was built."""
+"""The audit of a corpus on a page and in a terminal: whole, partial, damaged, hostile, and of a real corpus."""
 
 from __future__ import annotations
 

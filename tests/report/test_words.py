@@ -62,7 +62,8 @@ def test_nats_as_perplexity(value: float, text: str) -> None:
     [
         ("gold", "gold metadata"), ("none", "no metadata"), ("wrong", "wrong metadata"), ("country", "only the country"),
         ("country+continent", "only the country and continent"), ("swap:gh", "Ghana for every text"),
-        ("swap:all", "each country in turn"), ("swap:zz", "zz for every text"), ("marginal:uniform", "marginal over countries, uniform"),
+        ("swap:all", "each country in turn"), ("swap:zz", "zz for every text"),
+        ("marginal:uniform", "marginal over countries, uniform"),
         ("", "condition not recorded"), ("something", "something"),
     ],
 )  # fmt: skip
@@ -77,8 +78,8 @@ def test_the_interval_of_a_share_holds_it_and_stays_inside(counts: tuple[int, in
     low, high = found.ends
     assert 0 <= low <= found.value <= high <= 1
     assert found.interval.endswith("%")
-    assert ("0%" != found.text) or found.part == 0
-    assert ("100%" != found.text) or found.part == found.whole
+    assert (found.text != "0%") or found.part == 0
+    assert (found.text != "100%") or found.part == found.whole
 
 
 @pytest.mark.parametrize(("part", "whole"), [(None, 3), (3, None), (0, 0), (4, 3), (-1, 3)])

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from rich.console import RenderableType
 from rich.table import Table as Grid
 from rich.text import Text as Styled
@@ -23,7 +24,7 @@ from dateline.errors import UserError
 from dateline.manifest import read_manifest, write_atomically
 from dateline.records import CONTINENTS, SPLITS
 from dateline.report import figures
-from dateline.report.figures import Interval, Markup
+from dateline.report.figures import Interval
 from dateline.report.page import (
     Bar,
     Block,
@@ -54,7 +55,6 @@ from dateline.report.words import (
     share,
     some,
     times,
-    upper,
 )
 
 PAGE, AUDIT = "corpus.html", "audit.json"
@@ -177,7 +177,7 @@ class Audit:
             median=whole(self.get("lengths", "median", code)) or _middle(bins, self.edges),
             verified=counts(entry.get("verified")),
             years={y: n for y, n in counts(self.get("years", code)).items() if not y or re.fullmatch("[0-9]{4}", y)},
-            lengths=bins if abs(len(bins) - len(self.edges)) <= 1 and sum(bins) else [],
+            lengths=bins if abs(len(bins) - len(self.edges)) <= 1 and any(bins) else [],
             copies=copies or ({"exact": 0, "near": 0} if recorded else None),
             right=counts(self.get("signals", code)),
             wrong=wrong,
@@ -193,7 +193,7 @@ class Audit:
     def listed_outlets(self) -> list[tuple[str, str, int]]:
         """The largest outlets: domain, country, documents; most documents first."""
         found = [
-            (text(e.get("domain"), 100), text(e.get("country"), 40), sum(whole(e.get(s)) or 0 for s in SPLITS))
+            (text(e.get("domain"), 100), text(e.get("country"), 40), sum((whole(e.get(s)) or 0 for s in SPLITS), 0))
             for e in map(mapping, items(self.get("outlets", "largest")))
         ]
         return sorted(found, key=lambda outlet: (-outlet[2], outlet[0]))
@@ -205,9 +205,9 @@ class Audit:
             return None
         found = []
         for entry in map(mapping, self.data["filters"]):
-            shares = [entry.get(key) for key in ("share", "low", "high", "elsewhere")]
-            if all(is_number(n) and 0 <= n <= 1 for n in shares):
-                found.append((words(entry.get("reason")), text(entry.get("country"), 40), *shares))
+            part, low, high, elsewhere = (real(entry.get(key)) for key in ("share", "low", "high", "elsewhere"))
+            if all(0 <= n <= 1 for n in (part, low, high, elsewhere)):
+                found.append((words(entry.get("reason")), text(entry.get("country"), 40), part, low, high, elsewhere))
         return sorted(found, key=lambda f: -abs(f[2] - f[5]))
 
     def balance(self, by: str) -> list[tuple[str, float]]:
@@ -223,8 +223,10 @@ class Audit:
     @property
     def steps(self) -> list[tuple[str, float, int | None]]:
         """Steps: name, seconds, documents."""
-        found = [(words(k), mapping(e).get("seconds"), whole(mapping(e).get("documents"))) for k, e in
-                 mapping(self.data.get("seconds")).items()]  # fmt: skip
+        found = [
+            (words(k), mapping(e).get("seconds"), whole(mapping(e).get("documents")))
+            for k, e in mapping(self.data.get("seconds")).items()
+        ]
         return [(name, float(s), n) for name, s, n in found if is_number(s) and 0 <= s < LARGEST]
 
     @property
@@ -369,6 +371,11 @@ def words(name: object) -> str:
 def whole(value: object) -> int | None:
     """Returns a count, or None for anything that is none."""
     return int(value) if isinstance(value, int | float) and is_number(value) and 0 <= value <= LARGEST else None
+
+
+def real(value: object) -> float:
+    """Returns a number, or NaN for anything that is none."""
+    return float(value) if is_number(value) else math.nan
 
 
 def mapping(value: object) -> Mapping[str, Any]:
@@ -743,10 +750,12 @@ def outlets(audit: Audit) -> list[Block]:
         return number_of, found.text, share_bar(found, "agree"), outlet[0]
 
     blocks: list[Block] = [
-        Text("The largest outlet of each country as a share of its documents. An outlet counts for the country of most "
-             "of its documents."),
+        Text(
+            "The largest outlet of each country as a share of its documents. An outlet counts for the country of most "
+            "of its documents."
+        ),
         *_by_country(audit, ("#outlets", "#largest one", "|", ""), cells),
-    ]  # fmt: skip
+    ]
     if audit.listed_outlets:
         rows = [
             Row(
@@ -783,9 +792,13 @@ def lengths(audit: Audit) -> list[Block]:
     halves = [drawn] if len(drawn) <= 12 else [drawn[: -(-len(drawn) // 2)], drawn[-(-len(drawn) // 2) :]]
     return [
         Text("Every distribution fills its row, so shapes can be compared and sizes cannot; the line is the median."),
-        Figures([figures.ridges(half, edges, f"lengths{at}", "Lengths of articles by country", say_lengths(audit))
-                 for at, half in enumerate(halves)]),
-    ]  # fmt: skip
+        Figures(
+            [
+                figures.ridges(half, edges, f"lengths{at}", "Lengths of articles by country", say_lengths(audit))
+                for at, half in enumerate(halves)
+            ]
+        ),
+    ]
 
 
 @section("duplicates")
@@ -802,7 +815,7 @@ def duplicates(audit: Audit) -> list[Block]:
             return *numbers, NOT_RECORDED, None
         colors = (("exact", "agree"), ("near", "third"))
         pieces = [(100 * copies.get(kind, 0) / found.whole / top, color, "") for kind, color in colors]
-        return *numbers, found.text, Bar(pieces, *(100 * end / top for end in found.ends))
+        return *numbers, found.text, Bar(pieces, 100 * found.ends[0] / top, 100 * found.ends[1] / top)
 
     legend = (("agree", "exact"), ("third", "near"))
     blocks = _by_country(audit, ("#exact", "#near", "#of those read", "|"), cells, legend=legend)
@@ -860,10 +873,12 @@ def signals(audit: Audit) -> list[Block]:
     return [
         Table(("signal", "#right", "#95% CI", "#wrong", "#95% CI", "|"), rows, legend),
         Heading("By country"),
-        Text("Percent of a country's documents: in blue where the signal names it, below in orange where it names "
-             "another one."),
+        Text(
+            "Percent of a country's documents: in blue where the signal names it, below in orange where it names "
+            "another one."
+        ),
         *grid,
-    ]  # fmt: skip
+    ]
 
 
 @section("filters")
@@ -874,15 +889,30 @@ def filters(audit: Audit) -> list[Block]:
         return []
     gaps = sorted(found[:MOST_FILTERS], key=lambda f: f[0])
     rows = [
-        figures.Row(f"{text(country_name(code))}: {reason}", (Interval(part, low, high),), f"{percent(part)}",
-                    ticks=(elsewhere,))
+        figures.Row(
+            f"{text(country_name(code))}: {reason}",
+            (Interval(part, low, high),),
+            f"{percent(part)}",
+            ticks=(elsewhere,),
+        )
         for reason, code, part, low, high, elsewhere in gaps
-    ]  # fmt: skip
+    ]
     blocks: list[Block] = [
         Text("Share of a country's records that a filter drops, with its 95% CI; the tick is the share elsewhere."),
-        Figures([figures.intervals(rows, "filters", "Filters that remove countries unevenly", say_filters(audit),
-                                   unit="dropped, of what was read", reference=None, show=figures.percents)]),
-    ]  # fmt: skip
+        Figures(
+            [
+                figures.intervals(
+                    rows,
+                    "filters",
+                    "Filters that remove countries unevenly",
+                    say_filters(audit),
+                    unit="dropped, of what was read",
+                    reference=None,
+                    show=figures.percents,
+                )
+            ]
+        ),
+    ]
     if len(found) > MOST_FILTERS:
         blocks.append(Text(f"{len(found) - MOST_FILTERS} smaller gaps stand in {AUDIT}.", "gap"))
     return blocks
@@ -901,8 +931,18 @@ def balance(audit: Audit) -> list[Block]:
             ]
             title = f"{'Continents' if by == 'continent' else 'Countries'} with equal weight"
             unit = "times read, when as many tokens are drawn as there are"
-            drawn.append(figures.intervals(rows, f"balance-{by}", title, say_balance(audit), unit=unit, reference=1.0,
-                                           scale="log", show=lambda value: f"{value:g}"))  # fmt: skip
+            drawn.append(
+                figures.intervals(
+                    rows,
+                    f"balance-{by}",
+                    title,
+                    say_balance(audit),
+                    unit=unit,
+                    reference=1.0,
+                    scale="log",
+                    show=lambda value: f"{value:g}",
+                )
+            )
     words = "Right of 1 a group is repeated, left of 1 only a part of it is read."
     return [Text(words), Figures(drawn)] if drawn else []
 
@@ -936,13 +976,23 @@ def _numbers(audit: Audit) -> Section:
     for c in audit.countries[:MOST_ROWS]:
         kept = share(c.documents, c.read)
         rows.append(
-            Row([
-                [c.name, c.problem] if c.problem else c.name, *(known(c.splits.get(s)) for s in SPLITS), known(c.bytes),
-                known(c.tokens), known(c.read), f"{kept.text} ({kept.interval})" if kept else "",
-                *(known((c.copies or {}).get(kind)) for kind in ("exact", "near")), known(c.outlets), known(c.median),
-                *(known(c.verified.get(kind)) for kind in STANDINGS),
-            ], c.continent, bool(c.problem))
-        )  # fmt: skip
+            Row(
+                [
+                    [c.name, c.problem] if c.problem else c.name,
+                    *(known(c.splits.get(s)) for s in SPLITS),
+                    known(c.bytes),
+                    known(c.tokens),
+                    known(c.read),
+                    f"{kept.text} ({kept.interval})" if kept else "",
+                    *(known((c.copies or {}).get(kind)) for kind in ("exact", "near")),
+                    known(c.outlets),
+                    known(c.median),
+                    *(known(c.verified.get(kind)) for kind in STANDINGS),
+                ],
+                c.continent,
+                bool(c.problem),
+            )
+        )
         pairs = [known(side.get(name)) for name in SIGNALS for side in (c.right, c.wrong)]
         by_signal.append(Row([c.name, known(c.right.get("documents")), *pairs]))
     headings = [
@@ -995,11 +1045,14 @@ def _cards(audit: Audit) -> list[tuple[str, str, str]]:
     found = [
         ("records read", audit.read, some(sources, "source") if sources else ""),
         ("documents kept", audit.documents, kept.full if kept else "share not recorded"),
-        ("records dropped", None if audit.drops is None else sum(audit.drops.values()),
-         ", ".join(f"{count(n)} {words(name)}" for name, n in main if n)),
+        (
+            "records dropped",
+            None if audit.drops is None else sum(audit.drops.values()),
+            ", ".join(f"{count(n)} {words(name)}" for name, n in main if n),
+        ),
         ("countries", len(audit.placed), ", ".join(f"{split} {count(n)}" for split, n in totals if n is not None)),
         ("outlets", audit.outlets, ""),
-    ]  # fmt: skip
+    ]
     found += [("without a date", undated.part, undated.full)] if undated and undated.part else []
     cards = [(label, NOT_RECORDED if n is None else count(n), note) for label, n, note in found]
     tokens = NOT_RECORDED if audit.tokens is None else large(audit.tokens)
@@ -1034,12 +1087,14 @@ def _terminal_countries(audit: Audit, lines: int) -> Grid:
             table.add_row(Styled(heading, style="bold"))
         test = c.splits.get("test")
         cells = [
-            count(c.documents) if c.documents < 1_000_000 else large(c.documents), "" if test is None else count(test),
-            "" if c.tokens is None else large(c.tokens), "" if c.outlets is None else count(c.outlets),
+            count(c.documents) if c.documents < 1_000_000 else large(c.documents),
+            "" if test is None else count(test),
+            "" if c.tokens is None else large(c.tokens),
+            "" if c.outlets is None else count(c.outlets),
             *(_narrow(found) for found in (share(c.documents, c.read), c.copied, c.standing("agree"))),
             "" if c.median is None else count(c.median),
             times(repeats[c.name]).replace(" times", "x") if c.name in repeats else "",
-        ]  # fmt: skip
+        ]
         table.add_row(Styled(f"  {c.name}"), *map(Styled, cells), style="red" if c.problem else "")
     if len(audit.countries) > len(order):
         table.add_row(Styled(f"  {len(audit.countries) - len(order)} smaller ones"))

@@ -14,7 +14,8 @@ import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -23,6 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
@@ -39,19 +41,22 @@ SERIES = ("#010201", "#010202", "#010203", "#010204", "#010205", "#010206")
 """Stand-ins that matplotlib can parse; `_themed` replaces them by the page's variables."""
 DASHES: tuple[object, ...] = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (7, 2, 1.5, 2)))
 
-_NAMES = dict(
-    zip(
-        (INK, MUTED, RULE, PAPER, BETTER, WORSE, UNSURE),
-        "ink muted rule paper better worse unsure".split(),
-        strict=True,
-    )
-) | {color: f"series-{index}" for index, color in enumerate(SERIES, start=1)}
+_NAMES = {
+    INK: "ink",
+    MUTED: "muted",
+    RULE: "rule",
+    PAPER: "paper",
+    BETTER: "better",
+    WORSE: "worse",
+    UNSURE: "unsure",
+    **{color: f"series-{index}" for index, color in enumerate(SERIES, start=1)},
+}
 _COLOR = re.compile(r"#(?:0101|0102|02[0-9a-f]{2}|03[0-9a-f]{2})[0-9a-f]{2}")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _SVG = "{http://www.w3.org/2000/svg}"
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]+")
-_SETTINGS = {
+_SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "dateline",
     "text.parse_math": False,
@@ -279,12 +284,17 @@ def lines(
     labels = list(dict.fromkeys(line.label for line in drawn if not line.faint))
     with _drawing(WIDTH, 300 + 17 * len(labels)) as figure:
         ax = figure.add_subplot()
-        handles = {}
+        handles: dict[str, Line2D] = {}
         for line in drawn:
             color = SERIES[line.color % len(SERIES)]
-            look = {"linestyle": DASHES[line.dash % len(DASHES)], "linewidth": 1.8, "alpha": 1.0, "zorder": 2.5}
+            look: dict[str, Any] = {
+                "linestyle": DASHES[line.dash % len(DASHES)],
+                "linewidth": 1.8,
+                "alpha": 1.0,
+                "zorder": 2.5,
+            }
             look |= {"linestyle": "solid", "linewidth": 0.8, "alpha": 0.35, "zorder": 1.5} if line.faint else {}
-            marker = {"marker": "o", "markersize": 4} if categories or len(line.x) == 1 else {}
+            marker: dict[str, Any] = {"marker": "o", "markersize": 4} if categories or len(line.x) == 1 else {}
             handle = ax.plot(line.x, line.y, color=color, **look, **marker)[0]
             if len(line.low):
                 ax.fill_between(line.x, line.low, line.high, facecolor=color, alpha=0.16, linewidth=0)
@@ -350,9 +360,13 @@ def recovered(
         for y, (upper, lower), color in ((0, floors, UNSURE), (1, losses, BETTER)):
             ax.plot([lower, upper], [y, y], color=color, linewidth=8, marker="o", markersize=11)
             ax.annotate(
-                f"{number(lower - upper, 3, sign=True)} nats", ((lower + upper) / 2, y), (0, 11), ha="center",
-                textcoords="offset points", fontweight="bold",
-            )  # fmt: skip
+                f"{number(lower - upper, 3, sign=True)} nats",
+                ((lower + upper) / 2, y),
+                (0, 11),
+                ha="center",
+                textcoords="offset points",
+                fontweight="bold",
+            )
             for value in (upper, lower):
                 ax.annotate(f"{value:.3f}", (value, y), (0, -19), ha="center", textcoords="offset points")
         for floor in floors:
@@ -377,7 +391,7 @@ def ridges(
         title: for screen readers.
         words: what can be seen, in a sentence.
     """
-    middles = [math.sqrt(low * high) for low, high in zip(edges, edges[1:], strict=False)]
+    middles = [math.sqrt(low * high) for low, high in pairwise(edges)]
     seen = [m for _, bins, _ in rows for m, n in zip(middles, bins, strict=True) if n] or middles
     with _drawing(WIDTH, 60 + 24.0 * len(rows)) as figure:
         ax = figure.add_subplot()
@@ -443,16 +457,16 @@ def _format(axis: matplotlib.axis.Axis, show: Callable[[float], str], scale: str
     axis.set_major_formatter(FuncFormatter(lambda value, _: "0" if value == 0 else show(value)))
 
 
-def _legend(figure: Figure, handles: list[object], labels: list[str], columns: int = 2) -> None:
+def _legend(figure: Figure, handles: Sequence[Line2D], labels: Sequence[str], columns: int = 2) -> None:
     long = any(len(label) > 30 for label in labels)
     columns = 1 if long or len(labels) < 2 else columns
     figure.legend(
-        handles, [clean(label, 62) for label in labels], loc="outside lower left", ncols=columns, labelcolor=INK
+        list(handles), [clean(label, 62) for label in labels], loc="outside lower left", ncols=columns, labelcolor=INK
     )
 
 
 def _ramp(fraction: float) -> str:
-    """Returns the stand-in for a point on the diverging scale: -1 is the deepest blue, 0 neutral, 1 the deepest orange."""
+    """Returns the stand-in for a point on the diverging scale: -1 is blue, 0 neutral, 1 orange."""
     step = round(100 * min(1.0, abs(fraction)))
     return f"#{'02' if fraction < 0 else '03'}{step:02x}00"
 
@@ -466,7 +480,7 @@ def _drawing(width: float, height: float) -> Iterator[Figure]:
         warnings.simplefilter("ignore", UserWarning)  # glyphs that DejaVu lacks are drawn by the browser's fonts
         log.setLevel(logging.ERROR)
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_SETTINGS)
+        matplotlib.rcParams.update(_SETTINGS)  # type: ignore[arg-type]
         try:
             yield Figure(figsize=(width / 72, height / 72), dpi=72, layout="constrained", facecolor="none")
         finally:
@@ -475,7 +489,8 @@ def _drawing(width: float, height: float) -> Iterator[Figure]:
 
 def _svg(figure: Figure, name: str, title: str, description: str) -> Markup:
     out = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    FigureCanvasSVG(figure).print_svg(out, metadata=nothing)  # type: ignore[no-untyped-call]
     return Markup(_finish(out.getvalue(), name, title, description, figure.get_figwidth() * 72))
 
 

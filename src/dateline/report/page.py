@@ -129,11 +129,6 @@ class Section:
     blocks: list[Block] = field(default_factory=list)
 
 
-def with_table(figures: Sequence[Markup], summary: str, headings: Sequence[str], rows: Sequence[Row]) -> list[Block]:
-    """Returns figures and, folded, the table of every number in them."""
-    return [Figures(figures), Fold(summary, [Table(headings, rows)])]
-
-
 def share_bar(found: Share, color: str) -> Bar:
     """Returns the bar of a share with its interval."""
     low, high = found.ends

@@ -40,8 +40,14 @@ _TEXTS = ("run", "condition", "grouping", "group", "metric", "protocol")
 _NUMBERS = ("value", "ci_low", "ci_high", "num_documents", "num_tokens")
 _OPTIONAL = {"versus": "", "p_value": None, "p_holm": None, "mde": None, "num_outlets": 0, "num_seeds": 1, "fields": ""}
 """Columns that older tables lack, with what stands for them."""
-_UNITS = {"nll": "nats/token", "nll_difference": "nats/token", "ppl": "", "bits_per_byte": "bits/byte",
-          "log_loss": "nats", "tokens_to_reach": "body tokens"}  # fmt: skip
+_UNITS = {
+    "nll": "nats/token",
+    "nll_difference": "nats/token",
+    "ppl": "",
+    "bits_per_byte": "bits/byte",
+    "log_loss": "nats",
+    "tokens_to_reach": "body tokens",
+}
 """Units of metrics; all others are shares."""
 _BROKEN = 8
 """Lines of metrics.jsonl that are named one by one."""
@@ -197,10 +203,11 @@ def read_runs(folder: Path, stages: tuple[tuple[str, Manifest], ...]) -> pd.Data
     families = list(_inside(manifests["."].recipe, "runs") or ()) if "." in manifests else []
     rows = []
     for place in _folders(folder / "runs"):
-        recipe = manifests[name].recipe if (name := f"runs/{place.name}") in manifests else {}
+        known = manifests.get(f"runs/{place.name}")
+        recipe = known.recipe if known else {}
         model = _read(place / "model" / "dateline.json")
         seed = recipe.get("seed")
-        mix = _inside(recipe, "mix") or {}
+        mix = _mapping(_inside(recipe, "mix"))
         rows.append(
             {
                 "run": place.name,
@@ -275,10 +282,11 @@ def _losses(folder: Path, runs: pd.DataFrame, gaps: dict[str, list[str]]) -> pd.
     broken: list[str] = []
     for path in sorted(folder.glob("*/metrics.jsonl")):
         for at, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+            entry: Any = None
             try:
                 entry = json.loads(line) if line.strip() else {"kind": ""}
             except (ValueError, RecursionError):
-                entry = None
+                pass
             kind = entry.get("kind") if isinstance(entry, dict) else None
             if not isinstance(kind, str):
                 broken.append(f"{path.parent.name} line {at}")
@@ -289,9 +297,13 @@ def _losses(folder: Path, runs: pd.DataFrame, gaps: dict[str, list[str]]) -> pd.
                     condition = str(entry.get("condition") or "none") if kind == "validation" else ""
                     known = {"run": path.parent.name, "family": families.get(path.parent.name, path.parent.name)}
                     rows.append(
-                        {**known, **{key: entry.get(key) for key in LOSS_COLUMNS[4:]}, "kind": kind,
-                         "condition": condition}
-                    )  # fmt: skip
+                        {
+                            **known,
+                            **{key: entry.get(key) for key in LOSS_COLUMNS[4:]},
+                            "kind": kind,
+                            "condition": condition,
+                        }
+                    )
     if not rows:
         gaps.setdefault("learning", []).append("No run in this folder left a metrics.jsonl with losses.")
     if broken:
@@ -316,9 +328,10 @@ def _stages(folder: Path, gaps: dict[str, list[str]]) -> tuple[tuple[str, Manife
 def _coverage(path: Path, gaps: dict[str, list[str]]) -> tuple[pd.DataFrame, tuple[str, ...]]:
     data = _json(path, gaps, "coverage")
     data = data if isinstance(data, dict) else {}
-    countries = data.get("countries") if isinstance(data.get("countries"), dict) else {}
+    countries = data.get("countries")
+    entries = list(countries.items()) if isinstance(countries, dict) else []
     rows = []
-    for code, entry in [*countries.items(), ("", data.get("no_country"))]:
+    for code, entry in [*entries, ("", data.get("no_country"))]:
         counts = {split: _inside(entry, split, "documents") for split in SPLITS}
         known = {split: n for split, n in counts.items() if is_number(n)}
         if code or any(known.values()):
@@ -364,6 +377,10 @@ def _inside(data: Any, *keys: str) -> Any:
     for key in keys:
         data = data.get(key) if isinstance(data, Mapping) else None
     return data
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def is_swap(condition: str) -> bool:

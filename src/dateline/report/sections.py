@@ -9,30 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import yaml
+from markupsafe import Markup
 
 from dateline.manifest import write_atomically
 from dateline.records import CONTINENTS, SPLITS
 from dateline.report import figures
 from dateline.report.figures import Interval, clean
-from dateline.report.page import (
-    Bar,
-    Block,
-    Cards,
-    Code,
-    Figures,
-    Fold,
-    Heading,
-    Row,
-    Section,
-    Table,
-    Text,
-    render_page,
-    with_table,
-)
+from dateline.report.page import Bar, Block, Cards, Code, Figures, Fold, Heading, Row, Section, Table, Text, render_page
 from dateline.report.results import Results, is_swap, read_results
 from dateline.report.words import (
     MARK,
@@ -62,8 +49,8 @@ REPORT = "report.html"
 LEVEL = 0.05
 """Holm-corrected p-values below this count as shown."""
 MOST_CARDS = 5
-MOST_DRAWN = 4
-"""Models or comparisons that get a figure each; the others are named, and their numbers stand in the tables."""
+MOST_COMPARED, MOST_DRAWN = 6, 4
+"""Comparisons and models that get a figure; the others are named, and their numbers stand in the tables."""
 MOST_COLUMNS = 28
 """Columns of the map of countries."""
 MOST_LINES = 12
@@ -134,7 +121,7 @@ def render(results: Results) -> str:
     sections = [section for make in SECTIONS if (section := make(results)) is not None]
     shown = {section.name: section for section in sections}
     for name, words in results.gaps.items():
-        place = shown.get(name) or shown["making"]
+        place = shown.get({"efficiency": "learning"}.get(name, name)) or shown["making"]
         place.blocks += [Text(one, "gap") for one in words]
     return render_page(
         "experiment.html.j2",
@@ -273,9 +260,26 @@ def _share_cell(row: pd.Series | None, digits: int = 1) -> str:
     return f"{percent(row['value'], digits)} ({interval(100 * row['ci_low'], 100 * row['ci_high'], digits)})"
 
 
-def _left_out(names: Sequence[str], drawn: str, where: str) -> list[Block]:
-    """Names what has no figure and where its numbers are."""
-    return [Text(f"No {drawn} for {listed(names)}; their numbers are in {where}.", "gap")] if names else []
+def effect_rows(results: Results, chosen: Sequence[Comparison], *by: str) -> list[Row]:
+    """Returns a row for every difference of some comparisons by some kinds of slices."""
+    return [
+        Row([_label(r), *effect_cells(r)], pair(results, one))
+        for one in chosen
+        for slice_by in by
+        for _, r in effects(results, one, slice_by).iterrows()
+    ]
+
+
+def _shown(
+    drawn: Sequence[Markup], summary: str, headings: Sequence[str], rows: Sequence[Row], left_out: Sequence[str] = ()
+) -> list[Block]:
+    """Returns figures, folded the table of every number in them, and the names of what only the table has."""
+    blocks: list[Block] = [Figures(drawn), Fold(summary, [Table(headings, rows)])]
+    return blocks + _left_out(left_out, "the table above")
+
+
+def _left_out(names: Sequence[str], where: str) -> list[Block]:
+    return [Text(f"Not drawn: {listed(names)}; the numbers are in {where}.", "gap")] if names else []
 
 
 # The top of the page
@@ -345,8 +349,7 @@ def key_numbers(results: Results) -> list[tuple[str, str, str]]:
     levels = levels[~levels["condition"].map(is_swap)] if not levels["condition"].map(is_swap).all() else levels
     plain = baseline(results)
     order = sorted(
-        levels.groupby(["family", "condition"], sort=False),
-        key=lambda item: (item[0][0] != plain, _rank(item[0][1])),
+        levels.groupby(["family", "condition"], sort=False), key=lambda item: (item[0][0] != plain, _rank(item[0][1]))
     )
     for (_, condition), seeds in order[:MOST_CARDS]:
         row = seeds.iloc[0]
@@ -381,45 +384,36 @@ def differences(results: Results) -> Section:
     compared = comparisons(results)
     if not compared:
         section.blocks.append(Text("The score table holds no paired differences, so nothing is claimed.", "gap"))
-    else:
-        section.blocks.append(
-            Text(
-                "Loss of the first minus loss of the second on the same documents, in nats per body token: negative is "
-                "better. Intervals are 95%, over documents and, for several seeds, over seeds. Holm's correction is over "
-                f"{_families(results)}. MDE: the smallest true difference found in 80% of repetitions."
-            )
-        )
-        usual = [one for one in compared if not is_swap(one.condition)]
-        swapped = [one for one in compared if is_swap(one.condition)]
-        for title, some_of in (("", usual), ("Counterfactual countries against the same references", swapped)):
-            rows = [
-                Row([_two_lines(results, one), *effect_cells(r), count(r["n_seeds"]), reading(r)])
-                for one in some_of
-                for _, r in effects(results, one, "all").iterrows()
-            ]
-            table = Table(("first, minus second", *EFFECT, "#seeds", "what it means"), rows)
-            section.blocks += [Fold(title, [table]) if title else table] if rows else []
-        drawn = [one for one in usual if len(effects(results, one, "country"))]
-        if drawn:
-            section.blocks += [
-                Heading("By continent and country"),
-                Text(
-                    "Blue is better, orange worse, grey not distinguished from zero. At the right stands the p-value "
-                    "after Holm's correction within the comparison; ticks are single seeds."
-                ),
-                *with_table(
-                    [_forest(results, one, at) for at, one in enumerate(drawn[:MOST_DRAWN])],
-                    "Every difference by continent and country",
-                    ("texts of", *EFFECT),
-                    [
-                        Row([_label(r), *effect_cells(r)], pair(results, one))
-                        for one in drawn
-                        for by in ("continent", "country")
-                        for _, r in effects(results, one, by).iterrows()
-                    ],
-                ),
-                *_left_out([pair(results, one) for one in drawn[MOST_DRAWN:]], "figure", "the table above"),
-            ]
+    tests = listed(dict.fromkeys(f for one in compared for f in effects(results, one, "all")["family_of_tests"]))
+    words = (
+        "Loss of the first minus loss of the second on the same documents, in nats per body token: negative is better. "
+    )
+    words += "Intervals are 95%, over documents and, for several seeds, over seeds. MDE: the smallest true difference "
+    section.blocks += [Text(f"{words}found in 80% of repetitions. Holm's correction is over {tests}.")] if tests else []
+    usual = [one for one in compared if not is_swap(one.condition)]
+    swapped = [one for one in compared if is_swap(one.condition)]
+    for title, chosen in (("", usual), ("Counterfactual countries against the same references", swapped)):
+        rows = [
+            Row([pair(results, one).split(" minus ", 1), *effect_cells(r), count(r["n_seeds"]), reading(r)])
+            for one in chosen
+            for _, r in effects(results, one, "all").iterrows()
+        ]
+        table = Table(("first, minus second", *EFFECT, "#seeds", "what it means"), rows)
+        section.blocks += [Fold(title, [table]) if title else table] if rows else []
+    drawn = [one for one in usual if len(effects(results, one, "country"))]
+    if drawn:
+        words = "Blue is better, orange worse, grey not distinguished from zero. At the right stands the p-value after "
+        section.blocks += [
+            Heading("By continent and country"),
+            Text(words + "Holm's correction within the comparison; ticks are single seeds."),
+            *_shown(
+                [_forest(results, one, f"forest{at}") for at, one in enumerate(drawn[:MOST_COMPARED])],
+                "Every difference by continent and country",
+                ("texts of", *EFFECT),
+                effect_rows(results, drawn, "continent", "country"),
+                [pair(results, one) for one in drawn[MOST_COMPARED:]],
+            ),
+        ]
     section.blocks.append(_levels(results))
     return section
 
@@ -438,45 +432,38 @@ def _levels(results: Results) -> Block:
     return Fold("Perplexity of every model and condition", [Table((*headings, "#tokens"), rows)])
 
 
-def _families(results: Results) -> str:
-    tests = rows_of(results, "perplexity", "nll_difference", "all")
-    return (
-        f"{len(tests)} comparisons" if tests["family_of_tests"].nunique() == 1 else "the family of tests in the table"
-    )
-
-
-def _two_lines(results: Results, one: Comparison) -> list[str]:
-    return [side(results, one.run, one.condition), f"minus {side(results, one.versus_run, one.versus_condition)}"]
-
-
 def _label(row: pd.Series) -> str:
+    if row["slice_by"] == "all":
+        return "All texts"
     return country_name(row["slice"]) if row["slice_by"] == "country" else upper(str(row["slice"]))
 
 
-def _forest(results: Results, one: Comparison, at: int) -> figures.Markup:
+def _forest(results: Results, one: Comparison, name: str) -> Markup:
     found = pd.concat([effects(results, one, by) for by in ("all", "continent", "country")])
-    wanted: list[tuple[str, str]] = [("all", "all")]
-    for group, code, _ in slices(results, found)[1:]:
-        wanted += [("continent", group)] if ("continent", group) not in wanted else []
-        wanted.append(("country", code))
-    keyed = found.drop_duplicates(["slice_by", "slice"]).set_index(["slice_by", "slice"], drop=False)
-    table = results.scores
-    seeds = table[
-        (table["metric"] == "nll_difference") & (table["family"] == one.run) & (table["condition"] == one.condition)
-        & (table["versus_family"] == one.versus_run) & (table["versus_condition"] == one.versus_condition)
-        & ~table["shown"]
-    ].groupby(["slice_by", "slice"])["value"].apply(tuple)  # fmt: skip
-    rows = []
-    for key in wanted:
-        if key in keyed.index:
-            row = keyed.loc[key]
-            note = p_text(row["p_holm"]) if pd.notna(row["p_holm"]) else ""
-            label = "All texts" if key[0] == "all" else _label(row)
-            rows.append(figures.Row(label, (_mark(row),), note or "n/a", key[0] != "country", seeds.get(key, ())))
+    keyed = found.set_index(["slice_by", "slice"], drop=False)
+    places = slices(results, found)[1:]
+    wanted = [("all", "all")]
+    for group in dict.fromkeys(group for group, _, _ in places):
+        wanted += [("continent", group), *(("country", code) for of, code, _ in places if of == group)]
+    seeds = results.scores[~results.scores["shown"]]
+    for column, value in zip(("family", "condition", "versus_family", "versus_condition"), one, strict=True):
+        seeds = seeds[(seeds[column] == value) & (seeds["metric"] == "nll_difference")]
+    ticks = seeds.groupby(["slice_by", "slice"])["value"].apply(tuple).to_dict()
+    rows = [
+        figures.Row(
+            _label(keyed.loc[key]),
+            (_mark(keyed.loc[key]),),
+            p_text(keyed.loc[key, "p_holm"]) if pd.notna(keyed.loc[key, "p_holm"]) else "n/a",
+            key[0] != "country",
+            ticks.get(key, ()),
+        )
+        for key in wanted
+        if key in keyed.index
+    ]
+    title, versus = side(results, one.run, one.condition), side(results, one.versus_run, one.versus_condition)
     return figures.intervals(
-        rows, f"forest{at}", side(results, one.run, one.condition), f"Difference to {pair(results, one)}, by group.",
-        unit=f"nats per token, minus {side(results, one.versus_run, one.versus_condition)}",
-    )  # fmt: skip
+        rows, name, title, f"{title} minus {versus}, by group.", unit=f"nats per token, minus {versus}"
+    )
 
 
 def _mark(row: pd.Series, scale: float = 1.0) -> Interval:
@@ -492,47 +479,45 @@ def countries(results: Results) -> Section:
     chosen = [one for one in comparisons(results) if one.versus_run in set(found["versus_run"])]
     places = slices(results, found)
     if len(places) < 2 or not chosen:
-        section.blocks.append(
-            Text("The score table has no paired differences to the baseline by country, so there is no map.", "gap")
-        )
+        words = "The score table has no paired differences to the baseline by country, so there is no map."
+        section.blocks.append(Text(words, "gap"))
         return section
-    columns = [(one.run, side(results, one.run, one.condition)) for one in chosen[:MOST_COLUMNS]]
-    if len({one.run for one in chosen}) == 1:
-        columns = [(run, name.replace(f"{run}, ", "")) for run, name in columns]
-    by = [effects(results, one)["value"] for one in chosen[:MOST_COLUMNS]]
-    index = pd.MultiIndex.from_tuples([(group, label) for group, _, label in places])
-    values = pd.DataFrame(
+    drawn = chosen[:MOST_COLUMNS]
+    names = [side(results, one.run, one.condition) for one in drawn]
+    short = names if len({one.run for one in drawn}) > 1 else [name.replace(f"{drawn[0].run}, ", "") for name in names]
+    by = [effects(results, one)["value"] for one in drawn]
+    values = _table(
+        [(group, label) for group, _, label in places],
+        [(one.run, name) for one, name in zip(drawn, short, strict=True)],
         [[float(column.get(code, math.nan)) for column in by] for _, code, _ in places],
-        index=index, columns=pd.MultiIndex.from_tuples(columns),
-    )  # fmt: skip
+    )
+    words = f"Loss under each condition minus that of {plain} without metadata, in nats per body token on the same "
+    section.blocks += [
+        Text(words + "documents. Blue, below zero: the text is predicted better."),
+        *_shown(
+            [_map(values, "map", "Differences by country and condition")],
+            "Intervals of the map",
+            ("texts of", *EFFECT),
+            effect_rows(results, drawn, "all", "country"),
+            [side(results, one.run, one.condition) for one in chosen[MOST_COLUMNS:]],
+        ),
+    ]
+    return section
+
+
+def _table(
+    rows: Sequence[tuple[str, str]], columns: Sequence[tuple[str, str]], cells: Sequence[object]
+) -> pd.DataFrame:
+    return pd.DataFrame(cells, pd.MultiIndex.from_tuples(rows), pd.MultiIndex.from_tuples(columns))
+
+
+def _map(values: pd.DataFrame, name: str, title: str, **look: Any) -> Markup:
+    """Draws differences on a scale of their own."""
     largest = float(values.abs().max().max())
     digits = decimals(largest)
     texts = values.map(lambda value: number(value, digits, sign=True) if is_number(value) else "n/a")
-    section.blocks += [
-        Text(
-            f"Loss under each condition minus that of {plain} without metadata, in nats per body token on the same "
-            "documents. Blue, below zero: the text is predicted better."
-        ),
-        *with_table(
-            [
-                figures.matrix(
-                    values, texts, "map", "Differences by country and condition",
-                    f"{len(places) - 1} countries and {len(columns)} conditions; at most {number(largest, 3)} nats.",
-                    scale=largest or 1.0,
-                )
-            ],
-            "Intervals of the map",
-            ("texts of", *EFFECT),
-            [
-                Row([country_name(r["slice"]) if r["slice"] != "all" else "All texts", *effect_cells(r)],
-                    side(results, one.run, one.condition))
-                for one in chosen[:MOST_COLUMNS]
-                for _, r in effects(results, one).loc[lambda t: t["slice_by"].isin(["all", "country"])].iterrows()
-            ],
-        ),
-        *_left_out([side(results, o.run, o.condition) for o in chosen[MOST_COLUMNS:]], "column", "All scores"),
-    ]  # fmt: skip
-    return section
+    words = f"{values.shape[0]} rows and {values.shape[1]} columns; at most {number(largest, 3)} nats per token."
+    return figures.matrix(values, texts, name, title, words, scale=largest or 1.0, **look)
 
 
 def swaps(results: Results) -> Section | None:
@@ -555,39 +540,30 @@ def swaps(results: Results) -> Section | None:
     drawn = []
     for at, run in enumerate(runs[:MOST_DRAWN]):
         own = found[found["run"] == run]
-        texts = [(g, code, name) for g, code, name in slices(results, own)[1:]]
-        codes = {c.removeprefix(SWAP) for c in own["condition"]}
-        columns = [*texts, *((continent_name(c), c, country_name(c)) for c in sorted(codes - {t[1] for t in texts}))]
-        cells = own.drop_duplicates(["slice", "condition"]).set_index(["slice", "condition"])["value"]
-        values = pd.DataFrame(
-            [
-                [0.0 if a[1] == b[1] else float(cells.get((a[1], SWAP + b[1]), math.nan)) for b in columns]
-                for a in texts
-            ],
-            index=pd.MultiIndex.from_tuples([(g, name) for g, _, name in texts]),
-            columns=pd.MultiIndex.from_tuples([(g, name) for g, _, name in columns]),
+        texts = slices(results, own)[1:]
+        codes = {c.removeprefix(SWAP) for c in own["condition"]} - {code for _, code, _ in texts}
+        columns = [*texts, *((continent_name(code), code, country_name(code)) for code in sorted(codes))]
+        cells = own.drop_duplicates(["slice", "condition"]).set_index(["slice", "condition"])["value"].to_dict()
+        values = _table(
+            [(group, name) for group, _, name in texts],
+            [(group, name) for group, _, name in columns],
+            [[0.0 if a[1] == b[1] else cells.get((a[1], SWAP + b[1]), math.nan) for b in columns] for a in texts],
         )
-        largest = float(values.abs().max().max())
-        shown = values.map(lambda v, d=decimals(largest): number(v, d, sign=True) if is_number(v) else "n/a")
-        name = f"{MARK} {run}" if own["leaks"].any() else run
-        drawn.append(
-            figures.matrix(
-                values, shown, f"swaps{at}", f"Counterfactual countries: {name}",
-                f"{len(texts)} countries of texts, {len(columns)} in the prefix; at most {number(largest, 3)} nats.",
-                axes=("texts of", "country in the prefix"), scale=largest or 1.0, outlined=True,
-            )
-        )  # fmt: skip
+        title = f"Counterfactual countries: {f'{MARK} {run}' if own['leaks'].any() else run}"
+        drawn.append(_map(values, f"swaps{at}", title, axes=("texts of", "country in the prefix"), outlined=True))
     rows = [
-        Row([f"{country_name(r['slice'])}, prompted with {country_name(r['condition'].removeprefix(SWAP))}",
-             *effect_cells(r)], r["run"])
+        Row(
+            [f"{_label(r)}, prompted with {country_name(r['condition'].removeprefix(SWAP))}", *effect_cells(r)],
+            r["run"],
+        )
         for _, r in found.iterrows()
-    ]  # fmt: skip
-    section.blocks += with_table(drawn, "Intervals of the maps", ("texts of", *EFFECT), rows) if rows else []
+    ]
+    if rows:
+        section.blocks += _shown(drawn, "Intervals of the maps", ("texts of", *EFFECT), rows, runs[MOST_DRAWN:])
     silent = {c.removeprefix(SWAP) for c in prompted["condition"]} - set(found["slice"])
     if silent:
         names = listed(country_name(code) for code in sorted(silent))
         section.blocks.append(Text(f"{names}: in prefixes, but with no compared text of its own, so no row.", "gap"))
-    section.blocks += _left_out(runs[MOST_DRAWN:], "map", "the table above")
     return section
 
 
@@ -595,76 +571,70 @@ def tokens(results: Results) -> Section | None:
     """Differences by position and by part of the document, and how much of titles URLs give away."""
     section = Section("tokens", "Where in the document")
     compared = [one for one in comparisons(results) if not is_swap(one.condition)]
-    headings = ("tokens", *EFFECT)
-
-    def table(by: str, chosen: list[Comparison]) -> list[Row]:
-        return [
-            Row([upper(str(r["slice"])), *effect_cells(r)], pair(results, one))
-            for one in chosen
-            for _, r in effects(results, one, by).iterrows()
-        ]
-
     placed = [one for one in compared if len(effects(results, one, "position"))]
     if placed:
         bands = sorted({s for one in placed for s in effects(results, one, "position")["slice"]}, key=_start)
         drawn = []
-        for at, one in enumerate(placed[:MOST_DRAWN]):
+        for at, one in enumerate(placed[:MOST_COMPARED]):
             found = effects(results, one, "position").reindex(bands)
-            columns = [found[name].tolist() for name in ("value", "ci_low", "ci_high")]
-            drawn.append(figures.Line(pair(results, one), range(len(bands)), *columns, color=at, dash=at))
-        section.blocks += [
-            Text(
-                "Paired differences by position of the body token, with 95% bands. Each range is twice as long as the "
-                "one before; below zero the first predicts better."
-            ),
-            *with_table(
-                [
-                    figures.lines(
-                        drawn, "positions", "Differences by position", f"{len(bands)} ranges of tokens.",
-                        x="body tokens", y="difference, nats per token", categories=bands,
-                    )
-                ],
-                "Intervals by position", headings, table("position", placed),
-            ),
-            *_left_out([pair(results, one) for one in placed[MOST_DRAWN:]], "line", "the table above"),
-        ]  # fmt: skip
+            value, low, high = (found[name].tolist() for name in ("value", "ci_low", "ci_high"))
+            drawn.append(figures.Line(pair(results, one), range(len(bands)), value, low, high, at, at))
+        svg = figures.lines(
+            drawn,
+            "positions",
+            "Differences by position",
+            f"{len(bands)} ranges of tokens.",
+            x="body tokens",
+            y="difference, nats per token",
+            categories=bands,
+        )
+        words = (
+            "Paired differences by position of the body token, with 95% bands. Each range is twice as long as the one "
+        )
+        section.blocks.append(Text(words + "before; below zero the first predicts better."))
+        section.blocks += _shown(
+            [svg],
+            "Intervals by position",
+            ("tokens", *EFFECT),
+            effect_rows(results, placed, "position"),
+            [pair(results, one) for one in placed[MOST_COMPARED:]],
+        )
     split = [one for one in compared if len(effects(results, one, "part"))]
     if split:
-        parts = list(dict.fromkeys(s for one in split for s in effects(results, one, "part")["slice"]))
-        names = [pair(results, one) for one in split[:MOST_DRAWN]]
-        by = [pd.concat([effects(results, one, "all"), effects(results, one, "part")]) for one in split[:MOST_DRAWN]]
-        rows = [
+        by = [pd.concat([effects(results, one, "all"), effects(results, one, "part")]) for one in split[:MOST_COMPARED]]
+        parts = list(dict.fromkeys(name for found in by for name in found["slice"]))
+        marks = [
             figures.Row(
                 "All tokens" if part == "all" else upper(part),
                 tuple(_mark(found.loc[part]) if part in found.index else None for found in by),
                 strong=part == "all",
             )
-            for part in ["all", *parts]
+            for part in parts
         ]
-        section.blocks += [
-            Heading("Title, first 64 tokens, rest"),
-            *with_table(
-                [
-                    figures.intervals(
-                        rows, "parts", "Differences by part of the document", f"{len(rows) - 1} parts.",
-                        unit="difference, nats per token; lower is better", series=names,
-                    )
-                ],
-                "Intervals by part", headings, table("part", split),
-            ),
-            *_left_out([pair(results, one) for one in split[MOST_DRAWN:]], "mark", "the table above"),
-        ]  # fmt: skip
+        svg = figures.intervals(
+            marks,
+            "parts",
+            "Differences by part of the document",
+            f"{len(parts) - 1} parts.",
+            unit="difference, nats per token; lower is better",
+            series=[pair(results, one) for one in split[:MOST_COMPARED]],
+        )
+        section.blocks.append(Heading("Title, first 64 tokens, rest"))
+        section.blocks += _shown(
+            [svg],
+            "Intervals by part",
+            ("tokens", *EFFECT),
+            effect_rows(results, split, "part"),
+            [pair(results, one) for one in split[MOST_COMPARED:]],
+        )
     leak = rows_of(results, "leak").drop_duplicates(["slice_by", "slice"])
     if len(leak):
         every = leak[leak["slice_by"] == "all"]
-        rows = [
-            Row(["All texts" if r["slice_by"] == "all" else _label(r), _share_cell(r), count(r["n_documents"])])
-            for _, r in leak.iterrows()
-        ]
-        said = f"{_share_cell(every.iloc[0])} of the title words stand in the slug of the URL." if len(every) else ""
+        said = f"{_share_cell(every.iloc[0])} of the title words stand in the slug of the URL. " if len(every) else ""
+        rows = [Row([_label(r), _share_cell(r), count(r["n_documents"])]) for _, r in leak.iterrows()]
         section.blocks += [
             Heading("Title words in the URL"),
-            Text(f"{said} A model that is prompted with the URL can copy them.", "said"),
+            Text(f"{said}A model that is prompted with the URL can copy them.", "said"),
             Fold("By continent and country", [Table(("texts of", "#share (95% CI)", "#documents"), rows)]),
         ]
     return section if section.blocks else None
@@ -690,19 +660,25 @@ def locate(results: Results) -> Section | None:
     section = Section("locate", "Country inference by Bayes' rule")
     levels = found[(found["versus_run"] == "") & found["metric"].isin(INFERENCE)]
     who = found[found["versus_run"] == ""].sort_values("leaks").groupby(["run", "condition"], sort=False).last()
-    names = {key: _guesser(row.rename(None)) for key, row in who.reset_index().set_index(
-        ["run", "condition"], drop=False).iterrows()}  # fmt: skip
+    names = {
+        key: _guesser(row.rename(None))
+        for key, row in who.reset_index().set_index(["run", "condition"], drop=False).iterrows()
+    }
     order = sorted(names, key=lambda key: (key[0] == BASELINE_WORDS, key[1] != "text"))
     rows = []
     for run, condition in order:
         own = levels[(levels["run"] == run) & (levels["condition"] == condition) & (levels["slice_by"] == "all")]
         by = own.drop_duplicates("metric").set_index("metric")
         cells = [
-            (_share_cell(by.loc[m]) if m != "log_loss" else
-             f"{number(by.loc[m, 'value'], 3)} ({interval(by.loc[m, 'ci_low'], by.loc[m, 'ci_high'], 3)})")
-            if m in by.index else NOT_AVAILABLE
+            (
+                _share_cell(by.loc[m])
+                if m != "log_loss"
+                else f"{number(by.loc[m, 'value'], 3)} ({interval(by.loc[m, 'ci_low'], by.loc[m, 'ci_high'], 3)})"
+            )
+            if m in by.index
+            else NOT_AVAILABLE
             for m in INFERENCE
-        ]  # fmt: skip
+        ]
         rows.append(Row([names[run, condition], condition_name(condition), *cells, count(own["n_documents"].max())]))
     headings = ("model", "texts", *(f"#{name}" for name in INFERENCE.values()), "#texts")
     changes = found[(found["versus_run"] != "") & (found["slice_by"] == "all")]
@@ -719,29 +695,37 @@ def locate(results: Results) -> Section | None:
         section.blocks += [Heading("Differences in accuracy, percentage points"), _share_changes(results, changes)]
     models = [key for key in order if key[0] != BASELINE_WORDS]
     drawn, undrawn = models[:MOST_DRAWN], [f"{names[key]} ({condition_name(key[1])})" for key in models[MOST_DRAWN:]]
-    keyed = {key: table for key, table in results.bins.groupby(["run", "condition"], sort=False)}
+    keyed = dict(iter(results.bins.groupby(["run", "condition"], sort=False)))
     diagrams = [
         figures.reliability(
-            keyed[key], f"reliability{at}", f"{names.get(key, key[0])}, {condition_name(key[1])}",
+            keyed[key],
+            f"reliability{at}",
+            f"{names.get(key, key[0])}, {condition_name(key[1])}",
             "Accuracy against confidence; on the dashed line they agree.",
         )
         for at, key in enumerate([*drawn, *(key for key in order if key[0] == BASELINE_WORDS)])
         if key in keyed
-    ]  # fmt: skip
+    ]
     if diagrams:
         bins = [
-            Row([percent(b.confidence), percent(b.accuracy), interval(100 * b.ci_low, 100 * b.ci_high, 1),
-                 count(b.count_)], f"{names.get((b.run, b.condition), b.run)}, {condition_name(b.condition)}")
+            Row(
+                [
+                    percent(b.confidence),
+                    percent(b.accuracy),
+                    interval(100 * b.ci_low, 100 * b.ci_high, 1),
+                    count(b.count_),
+                ],
+                f"{names.get((b.run, b.condition), b.run)}, {condition_name(b.condition)}",
+            )
             for b in results.bins.rename(columns={"count": "count_"}).itertuples()
-        ]  # fmt: skip
+        ]
         section.blocks += [
             Heading("Calibration"),
             Text("Each dot is a bin of guesses with Wilson's 95% interval. Below the line the model is overconfident."),
-            *with_table(diagrams, "Intervals of the bins",
-                        ("confidence", "#accuracy", "#95% CI, %", "#texts"), bins),
-        ]  # fmt: skip
+            *_shown(diagrams, "Intervals of the bins", ("confidence", "#accuracy", "#95% CI, %", "#texts"), bins),
+        ]
     section.blocks += _confusions(results, drawn, names)
-    section.blocks += _left_out(undrawn, "diagram or matrix", "the tables here and in the folder locate")
+    section.blocks += _left_out(undrawn, "the tables here and in the folder locate")
     by_country = levels[(levels["metric"] == "accuracy_country") & levels["slice_by"].isin(["continent", "country"])]
     per = [
         Row([_label(r), _share_cell(r), count(r["n_documents"])], f"{_guesser(r)}, {condition_name(r['condition'])}")
@@ -770,10 +754,15 @@ def _confusions(results: Results, models: list[tuple[str, str]], names: dict[tup
         shares = -counts.div(counts.sum(axis=1).replace(0, math.nan), axis=0)
         name = f"{names.get((run, condition), run)}, {condition_name(condition)}"
         drawing = figures.matrix(
-            shares, counts.map(lambda n: count(int(n)) if n else ""), f"confusion{at}", f"Confusion matrix: {name}",
+            shares,
+            counts.map(lambda n: count(int(n)) if n else ""),
+            f"confusion{at}",
+            f"Confusion matrix: {name}",
             f"Texts by true country, left, and inferred country, above; {count(int(counts.to_numpy().sum()))} in all.",
-            axes=("texts of", "inferred"), scale=1.0, outlined=True,
-        )  # fmt: skip
+            axes=("texts of", "inferred"),
+            scale=1.0,
+            outlined=True,
+        )
         found: list[Block] = [Figures([drawing])]
         if len(codes) > len(kept):
             found.append(Text(f"Left out, the rarest: {listed(map(country_name, codes[MOST_COUNTRIES:]))}.", "gap"))
@@ -794,9 +783,7 @@ def _share_changes(results: Results, changes: pd.DataFrame) -> Table:
         versus = "TF-IDF baseline" if r["versus_run"] == BASELINE_WORDS else r["versus_run"]
         second = f"minus {versus}, {condition_name(r['versus_condition'])}"
         group = FORMS.get(r["metric"].removesuffix("_difference"), "")
-        rows.append(
-            Row([[first, second], *effect_cells(r, 100, 1), reading(r, higher_is_better=True)], group)
-        )  # fmt: skip
+        rows.append(Row([[first, second], *effect_cells(r, 100, 1), reading(r, higher_is_better=True)], group))
     return Table(("first, minus second", *EFFECT, "what it means"), sorted(rows, key=lambda row: row.group))
 
 
@@ -820,31 +807,44 @@ def questions(results: Results) -> Section | None:
     if unknown := [run for run in runs if run not in results.chance]:
         section.blocks.append(Text(f"The chance level of {listed(unknown)} is not recorded.", "gap"))
     rows = [
-        Row([f"{_guesser(r)}, {condition_name(r['condition'])}", _share_cell(r),
-             percent(_chance(results, r["run"], metric)), count(r["n_documents"])], FORMS[metric])
+        Row(
+            [
+                f"{_guesser(r)}, {condition_name(r['condition'])}",
+                _share_cell(r),
+                percent(_chance(results, r["run"], metric)),
+                count(r["n_documents"]),
+            ],
+            FORMS[metric],
+        )
         for metric in FORMS
         for _, r in levels[(levels["metric"] == metric) & (levels["slice_by"] == "all")].iterrows()
-    ]  # fmt: skip
+    ]
     section.blocks.append(Table(("model", "#share right (95% CI)", "#chance", "#items"), rows))
-    drawn = [(run, metric) for run in runs for metric in FORMS if ((levels["run"] == run) & (
-        levels["metric"] == metric) & (levels["slice_by"] == "continent")).any()]  # fmt: skip
+    drawn = [
+        (run, metric)
+        for run in runs
+        for metric in FORMS
+        if ((levels["run"] == run) & (levels["metric"] == metric) & (levels["slice_by"] == "continent")).any()
+    ]
     forms = list(dict.fromkeys(metric for _, metric in drawn))[:1]
     panels = [
         _panel(results, levels[(levels["run"] == run) & (levels["metric"] == metric)], run, metric, f"mcq{at}")
         for at, (run, metric) in enumerate([one for one in drawn if one[1] in forms][:MOST_DRAWN])
     ]
     by = [
-        Row([f"{_guesser(r)}, {condition_name(r['condition'])}", _label(r), _share_cell(r), count(r["n_documents"])],
-            FORMS[r["metric"]])
+        Row(
+            [f"{_guesser(r)}, {condition_name(r['condition'])}", _label(r), _share_cell(r), count(r["n_documents"])],
+            FORMS[r["metric"]],
+        )
         for metric in FORMS
         for _, r in levels[(levels["metric"] == metric) & (levels["slice_by"] != "all")].iterrows()
-    ]  # fmt: skip
+    ]
     if panels:
         headings = ("model", "questions about", "#share right (95% CI)", "#items")
-        section.blocks += [Heading("By continent"), *with_table(panels, "Every share by group", headings, by)]
+        section.blocks += [Heading("By continent"), *_shown(panels, "Every share by group", headings, by)]
         undrawn = [f"{run} ({FORMS[m].lower()})" for run, m in drawn if m in forms][MOST_DRAWN:]
         others = [FORMS[m].lower() for m in dict.fromkeys(m for _, m in drawn) if m not in forms]
-        section.blocks += _left_out(undrawn + others, "figure", "the tables")
+        section.blocks += _left_out(undrawn + others, "the tables")
     changes = found[(found["versus_run"] != "") & (found["slice_by"] == "all")]
     if len(changes):
         section.blocks += [
@@ -858,7 +858,7 @@ def _chance(results: Results, run: str, metric: str) -> float | None:
     return results.chance.get(run) if metric.startswith("accuracy") else 0.5
 
 
-def _panel(results: Results, table: pd.DataFrame, run: str, metric: str, name: str) -> figures.Markup:
+def _panel(results: Results, table: pd.DataFrame, run: str, metric: str, name: str) -> Markup:
     conditions = sorted(dict.fromkeys(table["condition"]), key=lambda c: (_rank(c), c))
     groups = ["all", *(c for c in CONTINENTS if c in set(table.loc[table["slice_by"] == "continent", "slice"]))]
     keyed = table[table["slice"].isin(groups)].drop_duplicates(["slice", "condition"]).set_index(["slice", "condition"])
@@ -871,10 +871,17 @@ def _panel(results: Results, table: pd.DataFrame, run: str, metric: str, name: s
         for group in groups
     ]
     return figures.intervals(
-        rows, name, f"{run}: {FORMS[metric][:1].lower()}{FORMS[metric][1:]}", "Share right, with 95% intervals.",
-        unit="share right; dashed: chance" if metric.startswith("accuracy") else "share right; dashed: ignores metadata",
-        series=[condition_name(c) for c in conditions], reference=_chance(results, run, metric), show=figures.percents,
-    )  # fmt: skip
+        rows,
+        name,
+        f"{run}: {FORMS[metric][:1].lower()}{FORMS[metric][1:]}",
+        "Share right, with 95% intervals.",
+        unit="share right; dashed: chance"
+        if metric.startswith("accuracy")
+        else "share right; dashed: ignores metadata",
+        series=[condition_name(c) for c in conditions],
+        reference=_chance(results, run, metric),
+        show=figures.percents,
+    )
 
 
 def learning(results: Results) -> Section:
@@ -895,9 +902,7 @@ def learning(results: Results) -> Section:
     for (_, family, condition), own in validation.groupby(["run", "family", "condition"], sort=False):
         if (family, condition) in labels[:MOST_LINES]:
             name, (x, y) = side(results, family, condition), _thin(own)
-            drawn.append(
-                figures.Line(name, x, y, color=conditions.index(condition), dash=families.index(family))
-            )  # fmt: skip
+            drawn.append(figures.Line(name, x, y, color=conditions.index(condition), dash=families.index(family)))
     last = validation.groupby(["run", "family", "condition"], sort=False).last()
     tall = validation["loss"] if len(validation) else losses["loss"]
     ends = last["loss"].max() if len(last) else losses.groupby("run")["loss"].last().max()
@@ -914,17 +919,24 @@ def learning(results: Results) -> Section:
     section.blocks += [
         Heading("Learning curves"),
         Text(words),
-        *with_table(
+        *_shown(
             [
                 figures.lines(
-                    drawn, "curves", "Learning curves", f"Loss over body tokens of {some(len(last), 'line')}.",
-                    x="body tokens read", y="loss, nats per token", top=top,
+                    drawn,
+                    "curves",
+                    "Learning curves",
+                    f"Loss over body tokens of {some(len(last), 'line')}.",
+                    x="body tokens read",
+                    y="loss, nats per token",
+                    top=top,
                 )
             ],
-            "Last validation losses", ("model", "run", "#nats/token", "#body tokens"), rows,
+            "Last validation losses",
+            ("model", "run", "#nats/token", "#body tokens"),
+            rows,
         ),
-        *_left_out([side(results, *label) for label in labels[MOST_LINES:]], "line", "the table above"),
-    ]  # fmt: skip
+        *_left_out([side(results, *label) for label in labels[MOST_LINES:]], "the table above"),
+    ]
     return section
 
 
@@ -937,7 +949,7 @@ def _thin(table: pd.DataFrame) -> tuple[list[float], list[float]]:
 
 def _efficiency(results: Results) -> list[Block]:
     found = rows_of(results, "efficiency")
-    blocks = [Text(words, "gap") for words in results.gaps.get("efficiency", [])]
+    blocks: list[Block] = []
     tests = found[(found["versus_run"] != "") & (found["slice_by"] == "all")]
     keys = ["run", "condition", "versus_run", "versus_condition"]
     need = tests[tests["metric"] == "tokens_to_reach"].set_index(keys, drop=False)
@@ -951,18 +963,25 @@ def _efficiency(results: Results) -> list[Block]:
         open_end = r["ci_high"] == math.inf
         sure = f"{large(r['ci_low'])} {'or more' if open_end else 'to ' + large(r['ci_high'])}"
         rows.append(
-            Row([
-                [side(results, r["run"], r["condition"]),
-                 f"to the final loss of {side(results, r['versus_run'], r['versus_condition'])}"],
-                large(r["value"]) if reached else "not reached" if r["value"] == math.inf else NOT_AVAILABLE,
-                sure if is_number(r["ci_low"]) else NOT_AVAILABLE,
-                percent(shares["value"], 0) if shares is not None else "",
-                interval(100 * shares["ci_low"], 100 * shares["ci_high"], 0) if shares is not None else "",
-                count(r["n_documents"]),
-                "Not reached within its training." if r["value"] == math.inf
-                else "Not reached in part of the resamples, so no upper end." if open_end else "",
-            ])
-        )  # fmt: skip
+            Row(
+                [
+                    [
+                        side(results, r["run"], r["condition"]),
+                        f"to the final loss of {side(results, r['versus_run'], r['versus_condition'])}",
+                    ],
+                    large(r["value"]) if reached else "not reached" if r["value"] == math.inf else NOT_AVAILABLE,
+                    sure if is_number(r["ci_low"]) else NOT_AVAILABLE,
+                    percent(shares["value"], 0) if shares is not None else "",
+                    interval(100 * shares["ci_low"], 100 * shares["ci_high"], 0) if shares is not None else "",
+                    count(r["n_documents"]),
+                    "Not reached within its training."
+                    if r["value"] == math.inf
+                    else "Not reached in part of the resamples, so no upper end."
+                    if open_end
+                    else "",
+                ]
+            )
+        )
         if shares is not None and is_number(shares["value"]):
             marks.append(figures.Row(clean(r["run"]), (_mark(shares),), percent(shares["value"], 0)))
     headings = ("model", "#body tokens", "#95% CI", "#of the reference's tokens", "#95% CI, %", "#documents", "note")
@@ -974,20 +993,34 @@ def _efficiency(results: Results) -> list[Block]:
     ]
     if marks:
         blocks.append(
-            Figures([
-                figures.intervals(
-                    marks, "efficiency", "Share of the reference's tokens", "100%: as many tokens as the reference.",
-                    unit="share of the reference's body tokens", reference=1.0, show=figures.percents,
-                )
-            ])
-        )  # fmt: skip
+            Figures(
+                [
+                    figures.intervals(
+                        marks,
+                        "efficiency",
+                        "Share of the reference's tokens",
+                        "100%: as many tokens as the reference.",
+                        unit="share of the reference's body tokens",
+                        reference=1.0,
+                        show=figures.percents,
+                    )
+                ]
+            )
+        )
     curve = found[(found["slice_by"] == "body_tokens") & (found["metric"] == "nll")]
     if len(curve):
         tested = [
-            Row([side(results, r["run"], r["condition"]), large(float(r["slice"])), number(r["value"], 3),
-                 interval(r["ci_low"], r["ci_high"], 3)])
-            for _, r in curve.iterrows() if str(r["slice"]).isdecimal()
-        ]  # fmt: skip
+            Row(
+                [
+                    side(results, r["run"], r["condition"]),
+                    large(float(r["slice"])),
+                    number(r["value"], 3),
+                    interval(r["ci_low"], r["ci_high"], 3),
+                ]
+            )
+            for _, r in curve.iterrows()
+            if str(r["slice"]).isdecimal()
+        ]
         table = Table(("model", "#body tokens", "#nats/token", "#95% CI"), tested)
         blocks.append(Fold("Loss on the scored documents at each checkpoint", [table]))
     return blocks
@@ -1000,8 +1033,8 @@ def recovered(results: Results) -> Section:
     compared = [one for one in comparisons(results) if one.condition == "gold"]
     entropy = summary.get("entropy")
     entropy = entropy if isinstance(entropy, dict) else {}
-    floors = [entropy.get(key) for key in ("without_place", "with_place")]
-    if not (compared and all(map(is_number, floors)) and is_number(summary.get("recovered_gain"))):
+    without, known = entropy.get("without_place"), entropy.get("with_place")
+    if not (compared and is_number(without) and is_number(known) and is_number(summary.get("recovered_gain"))):
         words = "The best possible gain is known only for the embedded newswire, and needs its entropy in summary.json."
         section.blocks.append(Text(f"{words} {gain_sentence(results)}", "gap"))
         return section
@@ -1009,10 +1042,13 @@ def recovered(results: Results) -> Section:
     levels = results.scores[(results.scores["metric"] == "nll") & (results.scores["slice_by"] == "all")]
     sides = ((main.versus_run, main.versus_condition), (main.run, main.condition))
     losses = [
-        levels.loc[(levels["family"] == run) & (levels["condition"] == c) & (levels["measure"] == "perplexity"), "value"]
-        if run in set(levels["family"]) else levels.loc[(levels["run"] == run) & (levels["condition"] == c), "value"]
+        levels.loc[
+            (levels["family"] == run) & (levels["condition"] == c) & (levels["measure"] == "perplexity"), "value"
+        ]
+        if run in set(levels["family"])
+        else levels.loc[(levels["run"] == run) & (levels["condition"] == c), "value"]
         for run, c in sides
-    ]  # fmt: skip
+    ]
     section.blocks.append(
         Text(
             f"{gain_sentence(results)} The entropy of the newswire is known exactly; no model can be below the dashed "
@@ -1022,21 +1058,24 @@ def recovered(results: Results) -> Section:
     if all(len(values) for values in losses):
         first = tuple(float(values.iloc[0]) for values in losses)
         section.blocks.append(
-            Figures([
-                figures.recovered(
-                    (floors[0], floors[1]), (first[0], first[1]), (side(results, *sides[0]), side(results, *sides[1])),
-                    f"{percent(summary['recovered_gain'], 0)} recovered",
-                    f"Entropy {floors[0]:.3f} without and {floors[1]:.3f} with the place; {gain_sentence(results)}",
-                )
-            ])
-        )  # fmt: skip
+            Figures(
+                [
+                    figures.recovered(
+                        (without, known),
+                        (first[0], first[1]),
+                        (side(results, *sides[0]), side(results, *sides[1])),
+                        f"{percent(summary['recovered_gain'], 0)} recovered",
+                        f"Entropy {without:.3f} without and {known:.3f} with the place; {gain_sentence(results)}",
+                    )
+                ]
+            )
+        )
     by_run = summary.get("recovered_gain_by_run")
     rows = []
     for run, found in by_run.items() if isinstance(by_run, dict) else ():
         ends = found.get("ci") if isinstance(found, dict) else None
         low, high = ends if isinstance(ends, list) and len(ends) == 2 else (None, None)
-        known = is_number(low) and is_number(high)
-        sure = interval(100 * low, 100 * high, 1) if known else NOT_AVAILABLE
+        sure = interval(100 * low, 100 * high, 1) if is_number(low) and is_number(high) else NOT_AVAILABLE
         rows.append(Row([str(run), percent(found.get("value") if isinstance(found, dict) else None), sure]))
     if len(rows) > 1:
         section.blocks.append(Table(("run", "#recovered", "#95% CI, %"), rows))
@@ -1074,7 +1113,8 @@ def samples(results: Results) -> Section:
     section = Section("samples", "Samples")
     groups: dict[str, list[tuple[str, str, str]]] = {}
     for entry in results.samples:
-        place = entry.get("place") if isinstance(entry.get("place"), dict) else {}
+        found = entry.get("place")
+        place = found if isinstance(found, dict) else {}
         domain, code, continent = (str(place.get(key) or "") for key in ("domain", "country", "continent"))
         told = country_name(code) or continent or domain
         where = ", ".join(part for part in (domain, country_name(code), continent) if part)
@@ -1105,17 +1145,45 @@ def all_scores(results: Results) -> Section:
         where = country_name(r.slice) if r.slice_by == "country" else r.slice
         open_end = r.value == math.inf
         rows.append(
-            Row([
-                f"{MARK} {r.run}" if r.leaks else r.run or "no model",
-                r.measure, r.metric, r.condition, versus, where if r.slice_by == "all" else f"{r.slice_by}: {where}",
-                "not reached" if open_end else number(r.value, 4), r.unit, interval(r.ci_low, r.ci_high, 4),
-                (p_text(r.p) if pd.notna(r.p) else NOT_AVAILABLE) if versus else "",
-                p_text(r.p_holm) if pd.notna(r.p_holm) else "", number(r.mde, 4) if pd.notna(r.mde) else "",
-                count(r.n_documents), count(r.n_outlets) if r.n_outlets else "", count(r.n_tokens), count(r.n_seeds),
-            ])
-        )  # fmt: skip
-    headings = ("run", "measure", "metric", "condition", "versus", "slice", "#value", "unit", "#95% CI", "#p",
-                "#p (Holm)", "#MDE", "#documents", "#outlets", "#tokens", "#seeds")  # fmt: skip
+            Row(
+                [
+                    f"{MARK} {r.run}" if r.leaks else r.run or "no model",
+                    r.measure,
+                    r.metric,
+                    r.condition,
+                    versus,
+                    where if r.slice_by == "all" else f"{r.slice_by}: {where}",
+                    "not reached" if open_end else number(r.value, 4),
+                    r.unit,
+                    interval(r.ci_low, r.ci_high, 4),
+                    (p_text(r.p) if pd.notna(r.p) else NOT_AVAILABLE) if versus else "",
+                    p_text(r.p_holm) if pd.notna(r.p_holm) else "",
+                    number(r.mde, 4) if pd.notna(r.mde) else "",
+                    count(r.n_documents),
+                    count(r.n_outlets) if r.n_outlets else "",
+                    count(r.n_tokens),
+                    count(r.n_seeds),
+                ]
+            )
+        )
+    headings = (
+        "run",
+        "measure",
+        "metric",
+        "condition",
+        "versus",
+        "slice",
+        "#value",
+        "unit",
+        "#95% CI",
+        "#p",
+        "#p (Holm)",
+        "#MDE",
+        "#documents",
+        "#outlets",
+        "#tokens",
+        "#seeds",
+    )
     section.blocks.append(Fold(f"Score table, {count(len(table))} rows", [Table(headings, rows)]))
     if len(table) > MOST_ROWS:
         words = (
@@ -1143,8 +1211,11 @@ def making(results: Results) -> Section:
         words = "The folder has no finished manifest with a recipe, so it cannot be said how to make this again."
         section.blocks.append(Text(words, "gap"))
     if len(results.runs):
-        cells = results.runs.astype(object).where(results.runs.notna(), "").map(
-            lambda v: count(v) if isinstance(v, float) else str(v))  # fmt: skip
+        cells = (
+            results.runs.astype(object)
+            .where(results.runs.notna(), "")
+            .map(lambda v: count(v) if isinstance(v, float) else str(v))
+        )
         rows = [Row(list(row)) for row in cells.itertuples(index=False)]
         section.blocks.append(Fold("Runs", [Table([name.replace("_", " ") for name in cells.columns], rows)]))
     if results.stages:
@@ -1157,6 +1228,17 @@ def making(results: Results) -> Section:
 
 
 SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
-    differences, countries, swaps, tokens, locate, questions, learning, recovered, coverage, samples, all_scores, making,
-)  # fmt: skip
+    differences,
+    countries,
+    swaps,
+    tokens,
+    locate,
+    questions,
+    learning,
+    recovered,
+    coverage,
+    samples,
+    all_scores,
+    making,
+)
 """The sections in their order on the page; a new measure adds one."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
+from typing import TypeGuard
 
 from dateline.places.countries import all_countries
 from dateline.places.learn import wilson
@@ -39,7 +40,7 @@ _CONDITIONS = {
 }
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Says whether a value is a finite number; booleans are not."""
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
