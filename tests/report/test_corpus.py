@@ -17,7 +17,8 @@ from dateline.errors import UserError
 from dateline.manifest import Manifest, write_manifest
 from dateline.places.countries import all_countries
 from dateline.report import corpus
-from dateline.report.corpus import Audit, describe, read_audit, render, write_corpus_page
+from dateline.report.audit import Audit, read_audit, say_drops, say_duplicates, signal
+from dateline.report.corpus import describe, render, write_corpus_page
 
 from .audits import EDGES, audit, tiny
 from .reader import EVIL, Reader, check_closed, section
@@ -226,10 +227,10 @@ def test_many_countries_are_told_of_and_stand_in_the_last_table() -> None:
 
 def test_drops_add_up_or_it_is_a_problem() -> None:
     data = audit()
-    assert "Every record is accounted for" in corpus.say_drops(Audit(data))
+    assert "Every record is accounted for" in say_drops(Audit(data))
     data["in"] += 5
     assert "5 records are missing: kept and dropped do not add up to those read" in Audit(data).problems
-    assert "Every record" not in corpus.say_drops(Audit(data))
+    assert "Every record" not in say_drops(Audit(data))
 
 
 def test_problems_of_splits_are_named_once() -> None:
@@ -276,18 +277,18 @@ def test_signals_are_summed_over_all_countries_or_not_at_all() -> None:
     data = audit(("gh", "ie"))
     found = Audit(data)
     right = sum(data["signals"][code]["suffix"] for code in ("gh", "ie"))
-    total = corpus.signal(found.placed, "suffix", right=True)
+    total = signal(found.placed, "suffix", right=True)
     assert total is not None
     assert total.part == right
     del data["signals"]["gh"]["suffix"]
-    assert corpus.signal(Audit(data).placed, "suffix", right=True) is None
+    assert signal(Audit(data).placed, "suffix", right=True) is None
     data["signals_wrong"]["ie"] |= {"any": 1, "path": 2}
     assert "any" not in next(c for c in Audit(data).countries if c.code == "ie").wrong
 
 
 def test_extremes_that_chance_would_choose_are_not_named() -> None:
-    assert "the share is largest in" in corpus.say_duplicates(Audit(audit()))
-    assert "largest in" not in corpus.say_duplicates(Audit(audit(("gh", "ie"), 20)))
+    assert "the share is largest in" in say_duplicates(Audit(audit()))
+    assert "largest in" not in say_duplicates(Audit(audit(("gh", "ie"), 20)))
 
 
 def test_a_country_without_copies_had_none_and_numbers_beyond_reason_are_damage() -> None:

@@ -13,8 +13,9 @@ import pytest
 import dateline.report as report
 from dateline.errors import UserError
 from dateline.manifest import Manifest, write_manifest
-from dateline.report import sections, write_report
+from dateline.report import effects, measures, sections, write_report
 from dateline.report.results import read_results
+from dateline.report.words import large
 
 from .reader import EVIL, Reader, check_closed, section
 from .test_results import edit, two_protocols
@@ -75,7 +76,7 @@ def test_a_comparison_is_one_row_with_its_meaning(page: str, experiment: Path) -
     ],
 )  # fmt: skip
 def test_what_a_difference_means(values: dict[str, float], words: str) -> None:
-    assert sections.reading(pd.Series(values)).startswith(words) or words in sections.reading(pd.Series(values))
+    assert effects.reading(pd.Series(values)).startswith(words) or words in effects.reading(pd.Series(values))
 
 
 def test_the_diagonal_of_counterfactual_countries_is_zero(page: str) -> None:
@@ -109,7 +110,7 @@ def test_learning_curves_are_over_body_tokens(page: str, experiment: Path) -> No
     lines = [json.loads(line) for line in (experiment / "runs/plain-seed0/metrics.jsonl").open()]
     last = [line for line in lines if line["kind"] == "validation" and line["group"] == "all"][-1]
     assert f"{last['loss']:.3f}" in part
-    assert sections.large(last["body_tokens"]) in part
+    assert large(last["body_tokens"]) in part
 
 
 def test_key_numbers(page: str, experiment: Path) -> None:
@@ -135,16 +136,16 @@ def many(folder: Path, measure: str, number: int) -> None:
             edit(path, run=lambda run, at=at: run if run == "tfidf" else f"model{at}")
 
 
-@pytest.mark.parametrize(("measure", "make"), [("locate", sections.locate), ("mcq", sections.questions)])
+@pytest.mark.parametrize(("measure", "make"), [("locate", measures.locate), ("mcq", measures.questions)])
 def test_no_model_is_dropped_without_a_word(
     folder: Path, measure: str, make: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sections, "MOST_DRAWN", 1)
+    monkeypatch.setattr(measures, "MOST_DRAWN", 1)
     many(folder, measure, 7)
     found = make(read_results(folder))  # type: ignore[operator]
-    tables = [block for block in found.blocks if isinstance(block, sections.Table)]
+    tables = [block for block in found.blocks if isinstance(block, measures.Table)]
     listed = " ".join(str(row.cells) for row in tables[0].rows)
-    gaps = " ".join(block.words for block in found.blocks if isinstance(block, sections.Text) and block.kind == "gap")
+    gaps = " ".join(block.words for block in found.blocks if isinstance(block, measures.Text) and block.kind == "gap")
     for at in range(7):
         assert f"model{at}" in listed
         assert f"model{at}" in gaps
@@ -238,7 +239,7 @@ def test_numbers_that_are_not_finite_are_marked(folder: Path) -> None:
 def test_an_open_interval_is_said(folder: Path) -> None:
     for path in folder.glob("efficiency/*/scores.parquet"):
         edit(path, value=0.8, ci_low=0.5, ci_high=float("inf"))
-    text = " ".join(str(block) for block in sections.learning(read_results(folder)).blocks)
+    text = " ".join(str(block) for block in measures.learning(read_results(folder)).blocks)
     assert "Not reached in part of the resamples, so no upper end." in text
     assert "50 or more" in text
 

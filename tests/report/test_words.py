@@ -60,7 +60,8 @@ def test_nats_as_perplexity(value: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("condition", "text"),
     [
-        ("gold", "gold metadata"), ("none", "no metadata"), ("wrong", "wrong metadata"), ("country", "only the country"),
+        ("gold", "gold metadata"), ("none", "no metadata"),
+        ("wrong", "wrong metadata"), ("country", "only the country"),
         ("country+continent", "only the country and continent"), ("swap:gh", "Ghana for every text"),
         ("swap:all", "each country in turn"), ("swap:zz", "zz for every text"),
         ("marginal:uniform", "marginal over countries, uniform"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -283,10 +284,8 @@ def _losses(folder: Path, runs: pd.DataFrame, gaps: dict[str, list[str]]) -> pd.
     for path in sorted(folder.glob("*/metrics.jsonl")):
         for at, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
             entry: Any = None
-            try:
+            with suppress(ValueError, RecursionError):
                 entry = json.loads(line) if line.strip() else {"kind": ""}
-            except (ValueError, RecursionError):
-                pass
             kind = entry.get("kind") if isinstance(entry, dict) else None
             if not isinstance(kind, str):
                 broken.append(f"{path.parent.name} line {at}")

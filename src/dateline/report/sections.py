@@ -1,7 +1,7 @@
 """The page of an experiment, section by section, each computed from the long table of scores.
 
-A section is a function from `Results` to a `Section`, or None where its measure was not made; `SECTIONS` is their order.
-Nothing is tested or resampled here: values, intervals and p-values are those of the table.
+A section is a function from `Results` to a `Section`, or None where its measure was not made; `SECTIONS` is their
+order. Nothing is tested or resampled here: values, intervals and p-values are those of the table.
 """
 
 from __future__ import annotations
@@ -9,17 +9,48 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import yaml
 from markupsafe import Markup
 
 from dateline.manifest import write_atomically
-from dateline.records import CONTINENTS, SPLITS
+from dateline.records import SPLITS
 from dateline.report import figures
-from dateline.report.figures import Interval, clean
-from dateline.report.page import Bar, Block, Cards, Code, Figures, Fold, Heading, Row, Section, Table, Text, render_page
+from dateline.report.effects import (
+    EFFECT,
+    LEVEL,
+    Comparison,
+    baseline,
+    comparisons,
+    continent_rank,
+    effect_cells,
+    effect_rows,
+    effects,
+    label_of,
+    mark_of,
+    pair,
+    rank_of,
+    reading,
+    rows_of,
+    share_cell,
+    side,
+    slices,
+    with_numbers,
+)
+from dateline.report.figures import clean
+from dateline.report.measures import (
+    MOST_COMPARED,
+    MOST_DRAWN,
+    gain_interval,
+    gain_sentence,
+    learning,
+    locate,
+    questions,
+    recovered,
+)
+from dateline.report.page import Bar, Block, Cards, Code, Fold, Heading, Row, Section, Table, Text, render_page
 from dateline.report.results import Results, is_swap, read_results
 from dateline.report.words import (
     MARK,
@@ -27,7 +58,6 @@ from dateline.report.words import (
     NOT_RECORDED,
     OTHER,
     SWAP,
-    condition_name,
     continent_name,
     count,
     country_name,
@@ -35,7 +65,6 @@ from dateline.report.words import (
     duration,
     interval,
     is_number,
-    large,
     listed,
     number,
     p_text,
@@ -46,52 +75,16 @@ from dateline.report.words import (
 )
 
 REPORT = "report.html"
-LEVEL = 0.05
-"""Holm-corrected p-values below this count as shown."""
+
 MOST_CARDS = 5
-MOST_COMPARED, MOST_DRAWN = 6, 4
-"""Comparisons and models that get a figure; the others are named, and their numbers stand in the tables."""
+
 MOST_COLUMNS = 28
+
 """Columns of the map of countries."""
-MOST_LINES = 12
-"""Lines of a figure that can still be told apart."""
-MOST_COUNTRIES = 40
-"""Countries of a confusion matrix; beyond, the rarest are named."""
-MOST_POINTS = 400
-"""Points of a learning curve."""
+
 MOST_ROWS = 3000
+
 """Rows of the whole score table on the page."""
-ORDER = ("gold", "none", "wrong")
-"""Conditions in the order in which they are shown; further ones follow by name."""
-BASELINE_WORDS = "tfidf"
-FORMS = {
-    "accuracy_cloze": "Accuracy, cloze form",
-    "accuracy_letter": "Accuracy, letter form",
-    "accuracy_paper_generative": "Accuracy, generated letter as published",
-    "accuracy_paper_generative_strict": "Accuracy, generated letter, every item counted",
-    "switch_cloze": "Switch, cloze form",
-    "switch_letter": "Switch, letter form",
-    "shift_cloze": "Shift, cloze form",
-    "shift_letter": "Shift, letter form",
-}
-"""Metrics of multiple-choice questions. Switch and shift ask the same question of two places with two answers."""
-INFERENCE = {
-    "accuracy_country": "country",
-    "top3_country": "country in top 3",
-    "accuracy_continent": "continent",
-    "ece": "ECE",
-    "log_loss": "log loss, nats",
-}
-EFFECT = ("#difference", "#95% CI", "#p", "#p (Holm)", "#MDE", "#documents")
-
-
-class Comparison(NamedTuple):
-    """What is subtracted from what, on the same documents."""
-
-    run: str
-    condition: str
-    versus_run: str
-    versus_condition: str
 
 
 def write_report(folder: Path) -> Path:
@@ -134,154 +127,6 @@ def render(results: Results) -> str:
     )
 
 
-# What the table says of models and comparisons
-
-
-def rows_of(
-    results: Results, measure: str, metric: str = "", slice_by: str = "", *, tests: bool | None = None
-) -> pd.DataFrame:
-    """Returns the scores of a measure that are shown, without single seeds of what is pooled over seeds.
-
-    Args:
-        results: of the experiment.
-        measure: `perplexity`, `leak`, `locate`, `mcq` or `efficiency`.
-        metric: one metric; empty for all.
-        slice_by: `all`, `continent`, `country`, `part` or `position`; empty for all.
-        tests: True for differences only, False for levels only.
-    """
-    table = results.scores
-    keep = table["shown"] & (table["measure"] == measure)
-    if metric:
-        keep &= table["metric"] == metric
-    if slice_by:
-        keep &= table["slice_by"] == slice_by
-    if tests is not None:
-        keep &= (table["versus_run"] != "") == tests
-    return table[keep]
-
-
-def baseline(results: Results) -> str:
-    """Returns the family that was trained without metadata: the first of those, or the most frequent reference."""
-    plain = results.runs[results.runs["fields"] == ""]
-    if len(plain):
-        return str(plain["family"].iloc[0])
-    versus = rows_of(results, "perplexity", "nll_difference")["versus_family"]
-    levels = rows_of(results, "perplexity")["family"]
-    return str(versus.mode().iloc[0] if len(versus) else levels.iloc[0] if len(levels) else "")
-
-
-def comparisons(results: Results) -> list[Comparison]:
-    """Returns the comparisons of losses over all texts: those with the baseline first, gold metadata first."""
-    found = rows_of(results, "perplexity", "nll_difference", "all")
-    plain = baseline(results)
-    families = {(r.run, r.versus_run): (r.family, r.versus_family) for r in found.itertuples()}
-
-    def rank(one: Comparison) -> tuple[bool, bool, bool, int, str]:
-        family, versus = families[one.run, one.versus_run]
-        return (is_swap(one.condition), versus != plain, family == plain, _rank(one.condition), one.condition)
-
-    names = found[list(Comparison._fields)].drop_duplicates().itertuples(index=False)
-    return sorted((Comparison(*name) for name in names), key=rank)
-
-
-def effects(results: Results, one: Comparison, slice_by: str = "") -> pd.DataFrame:
-    """Returns the differences of one comparison, indexed by slice."""
-    found = rows_of(results, "perplexity", "nll_difference", slice_by)
-    for name, value in one._asdict().items():
-        found = found[found[name] == value]
-    return found.drop_duplicates("slice").set_index("slice", drop=False)
-
-
-def side(results: Results, run: str, condition: str) -> str:
-    """Names a model under a condition, with the mark of a leak where its prefix showed the URL."""
-    table = results.scores
-    alike = table["leaks"] & (table["condition"] == condition) & (table["versus_run"] == "")
-    leaks = "url" in condition.split("+") or run in {*table.loc[alike, "run"], *table.loc[alike, "family"]}
-    return f"{MARK} {run}, {condition_name(condition)}" if leaks else f"{run}, {condition_name(condition)}"
-
-
-def pair(results: Results, one: Comparison) -> str:
-    """Names a comparison: `conditioned, gold metadata minus plain, no metadata`."""
-    return f"{side(results, one.run, one.condition)} minus {side(results, one.versus_run, one.versus_condition)}"
-
-
-def effect_cells(row: pd.Series, scale: float = 1.0, digits: int = 3) -> list[str]:
-    """Returns the cells of `EFFECT` for a row of the table; `scale` is 100 for shares in percentage points."""
-    small = is_number(row["mde"]) and scale * row["mde"] < 10.0 ** (1 - digits)
-    return [
-        number(scale * row["value"], digits, sign=True),
-        interval(scale * row["ci_low"], scale * row["ci_high"], digits, sign=True) + _alone(row),
-        p_text(row["p"]) if pd.notna(row["p"]) else NOT_AVAILABLE,
-        p_text(row["p_holm"]) if pd.notna(row["p_holm"]) else NOT_AVAILABLE,
-        number(scale * row["mde"], digits + small) if pd.notna(row["mde"]) else NOT_RECORDED,
-        count(row["n_documents"]),
-    ]
-
-
-def reading(row: pd.Series, *, higher_is_better: bool = False) -> str:
-    """Says in a few words what a difference means: its direction, and whether it survives Holm's correction."""
-    low, high = row["ci_low"], row["ci_high"]
-    if not is_number(row["value"]):
-        return "The value is not a finite number."
-    if not (is_number(low) and is_number(high)):
-        return "No interval, so no claim about its sign."
-    if low <= 0 <= high:
-        return "No difference shown: the interval holds zero."
-    better = "Better" if (row["value"] > 0) == higher_is_better else "Worse"
-    size = "" if higher_is_better else f": perplexity {perplexity_change(row['value'])}"
-    if pd.notna(row["p_holm"]) and row["p_holm"] >= LEVEL:
-        return f"{better}{size}, but not after Holm's correction."
-    return f"{better}{size}."
-
-
-def slices(results: Results, table: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Returns (group, slice, label) of everything, then each continent's countries; continents stand in `group`."""
-    codes = set(table.loc[table["slice_by"] == "country", "slice"])
-    found = [(continent_name(code), code, country_name(code)) for code in codes]
-    return [("", "all", "All texts"), *sorted(found, key=lambda one: (_continent_rank(one[0]), one[0], one[2]))]
-
-
-def _continent_rank(name: str) -> int:
-    return CONTINENTS.index(name) if name in CONTINENTS else len(CONTINENTS) + (name == OTHER)
-
-
-def _rank(condition: str) -> int:
-    return ORDER.index(condition) if condition in ORDER else len(ORDER)
-
-
-def _alone(row: pd.Series) -> str:
-    return " (one document)" if row["n_documents"] == 1 and not is_number(row["ci_low"]) else ""
-
-
-def _share_cell(row: pd.Series | None, digits: int = 1) -> str:
-    """Says a share with its interval: `73.9% (70.1 to 77.4)`."""
-    if row is None:
-        return ""
-    return f"{percent(row['value'], digits)} ({interval(100 * row['ci_low'], 100 * row['ci_high'], digits)})"
-
-
-def effect_rows(results: Results, chosen: Sequence[Comparison], *by: str) -> list[Row]:
-    """Returns a row for every difference of some comparisons by some kinds of slices."""
-    return [
-        Row([_label(r), *effect_cells(r)], pair(results, one))
-        for one in chosen
-        for slice_by in by
-        for _, r in effects(results, one, slice_by).iterrows()
-    ]
-
-
-def _shown(
-    drawn: Sequence[Markup], summary: str, headings: Sequence[str], rows: Sequence[Row], left_out: Sequence[str] = ()
-) -> list[Block]:
-    """Returns figures, folded the table of every number in them, and the names of what only the table has."""
-    blocks: list[Block] = [Figures(drawn), Fold(summary, [Table(headings, rows)])]
-    return blocks + _left_out(left_out, "the table above")
-
-
-def _left_out(names: Sequence[str], where: str) -> list[Block]:
-    return [Text(f"Not drawn: {listed(names)}; the numbers are in {where}.", "gap")] if names else []
-
-
 # The top of the page
 
 
@@ -322,34 +167,17 @@ def verdict(results: Results) -> list[str]:
     return [sentence for sentence in said if sentence]
 
 
-def gain_sentence(results: Results) -> str:
-    """Says how much of the possible gain was recovered; empty where that was not measured."""
-    gain = results.summary.get("recovered_gain")
-    if gain is None:
-        return ""
-    if not is_number(gain):
-        return "The recovered gain is not available: its value is not a finite number."
-    return f"Of the gain that the place can bring at best, {percent(gain, 0)} is recovered ({_gain_interval(results)})."
-
-
-def _gain_interval(results: Results) -> str:
-    ends = results.summary.get("recovered_gain_ci")
-    if isinstance(ends, list) and len(ends) == 2 and all(map(is_number, ends)):
-        return f"95% CI {interval(100 * ends[0], 100 * ends[1], 0)}%"
-    return "95% CI not available"
-
-
 def key_numbers(results: Results) -> list[tuple[str, str, str]]:
     """Returns the cards at the top: the recovered gain, then perplexities; several seeds stand side by side."""
     cards = []
     if results.summary.get("recovered_gain") is not None:
         gain = results.summary["recovered_gain"]
-        cards.append(("recovered gain", percent(gain if is_number(gain) else None, 0), _gain_interval(results)))
+        cards.append(("recovered gain", percent(gain if is_number(gain) else None, 0), gain_interval(results)))
     levels = rows_of(results, "perplexity", "ppl", "all", tests=False)
     levels = levels[~levels["condition"].map(is_swap)] if not levels["condition"].map(is_swap).all() else levels
     plain = baseline(results)
     order = sorted(
-        levels.groupby(["family", "condition"], sort=False), key=lambda item: (item[0][0] != plain, _rank(item[0][1]))
+        levels.groupby(["family", "condition"], sort=False), key=lambda item: (item[0][0] != plain, rank_of(item[0][1]))
     )
     for (_, condition), seeds in order[:MOST_CARDS]:
         row = seeds.iloc[0]
@@ -367,7 +195,7 @@ def leak_warning(results: Results) -> str:
     if not names:
         return ""
     found = rows_of(results, "leak", slice_by="all")
-    share = f" Here {_share_cell(found.iloc[0])} of the title words stand in it." if len(found) else ""
+    share = f" Here {share_cell(found.iloc[0])} of the title words stand in it." if len(found) else ""
     return (
         f"{listed(names)} saw the URL of the text under some condition, and its slug repeats words of the title that "
         f"is scored.{share} Numbers marked {MARK} are too good for that reason; compare them with those of the outlet "
@@ -406,7 +234,7 @@ def differences(results: Results) -> Section:
         section.blocks += [
             Heading("By continent and country"),
             Text(words + "Holm's correction within the comparison; ticks are single seeds."),
-            *_shown(
+            *with_numbers(
                 [_forest(results, one, f"forest{at}") for at, one in enumerate(drawn[:MOST_COMPARED])],
                 "Every difference by continent and country",
                 ("texts of", *EFFECT),
@@ -432,12 +260,6 @@ def _levels(results: Results) -> Block:
     return Fold("Perplexity of every model and condition", [Table((*headings, "#tokens"), rows)])
 
 
-def _label(row: pd.Series) -> str:
-    if row["slice_by"] == "all":
-        return "All texts"
-    return country_name(row["slice"]) if row["slice_by"] == "country" else upper(str(row["slice"]))
-
-
 def _forest(results: Results, one: Comparison, name: str) -> Markup:
     found = pd.concat([effects(results, one, by) for by in ("all", "continent", "country")])
     keyed = found.set_index(["slice_by", "slice"], drop=False)
@@ -451,8 +273,8 @@ def _forest(results: Results, one: Comparison, name: str) -> Markup:
     ticks = seeds.groupby(["slice_by", "slice"])["value"].apply(tuple).to_dict()
     rows = [
         figures.Row(
-            _label(keyed.loc[key]),
-            (_mark(keyed.loc[key]),),
+            label_of(keyed.loc[key]),
+            (mark_of(keyed.loc[key]),),
             p_text(keyed.loc[key, "p_holm"]) if pd.notna(keyed.loc[key, "p_holm"]) else "n/a",
             key[0] != "country",
             ticks.get(key, ()),
@@ -464,10 +286,6 @@ def _forest(results: Results, one: Comparison, name: str) -> Markup:
     return figures.intervals(
         rows, name, title, f"{title} minus {versus}, by group.", unit=f"nats per token, minus {versus}"
     )
-
-
-def _mark(row: pd.Series, scale: float = 1.0) -> Interval:
-    return Interval(scale * row["value"], scale * row["ci_low"], scale * row["ci_high"])
 
 
 def countries(results: Results) -> Section:
@@ -494,7 +312,7 @@ def countries(results: Results) -> Section:
     words = f"Loss under each condition minus that of {plain} without metadata, in nats per body token on the same "
     section.blocks += [
         Text(words + "documents. Blue, below zero: the text is predicted better."),
-        *_shown(
+        *with_numbers(
             [_map(values, "map", "Differences by country and condition")],
             "Intervals of the map",
             ("texts of", *EFFECT),
@@ -553,13 +371,13 @@ def swaps(results: Results) -> Section | None:
         drawn.append(_map(values, f"swaps{at}", title, axes=("texts of", "country in the prefix"), outlined=True))
     rows = [
         Row(
-            [f"{_label(r)}, prompted with {country_name(r['condition'].removeprefix(SWAP))}", *effect_cells(r)],
+            [f"{label_of(r)}, prompted with {country_name(r['condition'].removeprefix(SWAP))}", *effect_cells(r)],
             r["run"],
         )
         for _, r in found.iterrows()
     ]
     if rows:
-        section.blocks += _shown(drawn, "Intervals of the maps", ("texts of", *EFFECT), rows, runs[MOST_DRAWN:])
+        section.blocks += with_numbers(drawn, "Intervals of the maps", ("texts of", *EFFECT), rows, runs[MOST_DRAWN:])
     silent = {c.removeprefix(SWAP) for c in prompted["condition"]} - set(found["slice"])
     if silent:
         names = listed(country_name(code) for code in sorted(silent))
@@ -592,7 +410,7 @@ def tokens(results: Results) -> Section | None:
             "Paired differences by position of the body token, with 95% bands. Each range is twice as long as the one "
         )
         section.blocks.append(Text(words + "before; below zero the first predicts better."))
-        section.blocks += _shown(
+        section.blocks += with_numbers(
             [svg],
             "Intervals by position",
             ("tokens", *EFFECT),
@@ -606,7 +424,7 @@ def tokens(results: Results) -> Section | None:
         marks = [
             figures.Row(
                 "All tokens" if part == "all" else upper(part),
-                tuple(_mark(found.loc[part]) if part in found.index else None for found in by),
+                tuple(mark_of(found.loc[part]) if part in found.index else None for found in by),
                 strong=part == "all",
             )
             for part in parts
@@ -620,7 +438,7 @@ def tokens(results: Results) -> Section | None:
             series=[pair(results, one) for one in split[:MOST_COMPARED]],
         )
         section.blocks.append(Heading("Title, first 64 tokens, rest"))
-        section.blocks += _shown(
+        section.blocks += with_numbers(
             [svg],
             "Intervals by part",
             ("tokens", *EFFECT),
@@ -630,8 +448,8 @@ def tokens(results: Results) -> Section | None:
     leak = rows_of(results, "leak").drop_duplicates(["slice_by", "slice"])
     if len(leak):
         every = leak[leak["slice_by"] == "all"]
-        said = f"{_share_cell(every.iloc[0])} of the title words stand in the slug of the URL. " if len(every) else ""
-        rows = [Row([_label(r), _share_cell(r), count(r["n_documents"])]) for _, r in leak.iterrows()]
+        said = f"{share_cell(every.iloc[0])} of the title words stand in the slug of the URL. " if len(every) else ""
+        rows = [Row([label_of(r), share_cell(r), count(r["n_documents"])]) for _, r in leak.iterrows()]
         section.blocks += [
             Heading("Title words in the URL"),
             Text(f"{said}A model that is prompted with the URL can copy them.", "said"),
@@ -646,442 +464,6 @@ def _start(name: str) -> tuple[float, str]:
     return (float(start) if start.isdecimal() else math.inf, name)
 
 
-def _guesser(row: pd.Series) -> str:
-    if row["run"] == BASELINE_WORDS:
-        return "TF-IDF baseline"
-    return f"{MARK} {row['run']}" if row["leaks"] else str(row["run"])
-
-
-def locate(results: Results) -> Section | None:
-    """Country inference: accuracy, calibration and confusions of every model and of the baseline."""
-    found = rows_of(results, "locate")
-    if found.empty:
-        return Section("locate", "Country inference by Bayes' rule") if "locate" in results.gaps else None
-    section = Section("locate", "Country inference by Bayes' rule")
-    levels = found[(found["versus_run"] == "") & found["metric"].isin(INFERENCE)]
-    who = found[found["versus_run"] == ""].sort_values("leaks").groupby(["run", "condition"], sort=False).last()
-    names = {
-        key: _guesser(row.rename(None))
-        for key, row in who.reset_index().set_index(["run", "condition"], drop=False).iterrows()
-    }
-    order = sorted(names, key=lambda key: (key[0] == BASELINE_WORDS, key[1] != "text"))
-    rows = []
-    for run, condition in order:
-        own = levels[(levels["run"] == run) & (levels["condition"] == condition) & (levels["slice_by"] == "all")]
-        by = own.drop_duplicates("metric").set_index("metric")
-        cells = [
-            (
-                _share_cell(by.loc[m])
-                if m != "log_loss"
-                else f"{number(by.loc[m, 'value'], 3)} ({interval(by.loc[m, 'ci_low'], by.loc[m, 'ci_high'], 3)})"
-            )
-            if m in by.index
-            else NOT_AVAILABLE
-            for m in INFERENCE
-        ]
-        rows.append(Row([names[run, condition], condition_name(condition), *cells, count(own["n_documents"].max())]))
-    headings = ("model", "texts", *(f"#{name}" for name in INFERENCE.values()), "#texts")
-    changes = found[(found["versus_run"] != "") & (found["slice_by"] == "all")]
-    section.blocks += [
-        Text(
-            "The model names the country under which a text is most probable. Texts mention their country by name, so "
-            "each number is given on the full text and with place names masked. 95% CIs in brackets."
-        ),
-        Table(headings, rows),
-    ]
-    if not (found["run"] == BASELINE_WORDS).any():
-        section.blocks.append(Text("No word-counting baseline was fitted, so there is nothing to compare with.", "gap"))
-    if len(changes):
-        section.blocks += [Heading("Differences in accuracy, percentage points"), _share_changes(results, changes)]
-    models = [key for key in order if key[0] != BASELINE_WORDS]
-    drawn, undrawn = models[:MOST_DRAWN], [f"{names[key]} ({condition_name(key[1])})" for key in models[MOST_DRAWN:]]
-    keyed = dict(iter(results.bins.groupby(["run", "condition"], sort=False)))
-    diagrams = [
-        figures.reliability(
-            keyed[key],
-            f"reliability{at}",
-            f"{names.get(key, key[0])}, {condition_name(key[1])}",
-            "Accuracy against confidence; on the dashed line they agree.",
-        )
-        for at, key in enumerate([*drawn, *(key for key in order if key[0] == BASELINE_WORDS)])
-        if key in keyed
-    ]
-    if diagrams:
-        bins = [
-            Row(
-                [
-                    percent(b.confidence),
-                    percent(b.accuracy),
-                    interval(100 * b.ci_low, 100 * b.ci_high, 1),
-                    count(b.count_),
-                ],
-                f"{names.get((b.run, b.condition), b.run)}, {condition_name(b.condition)}",
-            )
-            for b in results.bins.rename(columns={"count": "count_"}).itertuples()
-        ]
-        section.blocks += [
-            Heading("Calibration"),
-            Text("Each dot is a bin of guesses with Wilson's 95% interval. Below the line the model is overconfident."),
-            *_shown(diagrams, "Intervals of the bins", ("confidence", "#accuracy", "#95% CI, %", "#texts"), bins),
-        ]
-    section.blocks += _confusions(results, drawn, names)
-    section.blocks += _left_out(undrawn, "the tables here and in the folder locate")
-    by_country = levels[(levels["metric"] == "accuracy_country") & levels["slice_by"].isin(["continent", "country"])]
-    per = [
-        Row([_label(r), _share_cell(r), count(r["n_documents"])], f"{_guesser(r)}, {condition_name(r['condition'])}")
-        for _, r in by_country.iterrows()
-    ]
-    if per:
-        section.blocks.append(
-            Fold("Accuracy by country with 95% CIs", [Table(("texts of", "#accuracy (95% CI)", "#documents"), per)])
-        )
-    return section
-
-
-def _confusions(results: Results, models: list[tuple[str, str]], names: dict[tuple[str, str], str]) -> list[Block]:
-    blocks: list[Block] = []
-    for at, (run, condition) in enumerate(models):
-        table = results.confusions
-        own = table[(table["run"] == run) & (table["condition"] == condition)]
-        if own.empty:
-            continue
-        counts = own.pivot_table(index="truth", columns="predicted", values="count", aggfunc="sum", fill_value=0)
-        codes = sorted({*counts.index, *counts.columns}, key=lambda c: -float(counts.sum(axis=1).get(c, 0)))
-        kept = sorted(codes[:MOST_COUNTRIES], key=lambda c: (_continent_rank(continent_name(c)), country_name(c)))
-        counts = counts.reindex(index=kept, columns=kept, fill_value=0)
-        labels = pd.MultiIndex.from_tuples([(continent_name(c), country_name(c)) for c in kept])
-        counts.index = counts.columns = labels
-        shares = -counts.div(counts.sum(axis=1).replace(0, math.nan), axis=0)
-        name = f"{names.get((run, condition), run)}, {condition_name(condition)}"
-        drawing = figures.matrix(
-            shares,
-            counts.map(lambda n: count(int(n)) if n else ""),
-            f"confusion{at}",
-            f"Confusion matrix: {name}",
-            f"Texts by true country, left, and inferred country, above; {count(int(counts.to_numpy().sum()))} in all.",
-            axes=("texts of", "inferred"),
-            scale=1.0,
-            outlined=True,
-        )
-        found: list[Block] = [Figures([drawing])]
-        if len(codes) > len(kept):
-            found.append(Text(f"Left out, the rarest: {listed(map(country_name, codes[MOST_COUNTRIES:]))}.", "gap"))
-        if not blocks:
-            words = (
-                "Rows are true countries, the shade is the share of the row. Per-country accuracy with 95% CIs: below."
-            )
-            blocks += [Heading("Confusion matrices"), Text(words), *found]
-        else:
-            blocks.append(Fold(f"Confusion matrix: {name}", found))
-    return blocks
-
-
-def _share_changes(results: Results, changes: pd.DataFrame) -> Table:
-    rows = []
-    for _, r in changes.iterrows():
-        first = f"{_guesser(r)}, {condition_name(r['condition'])}"
-        versus = "TF-IDF baseline" if r["versus_run"] == BASELINE_WORDS else r["versus_run"]
-        second = f"minus {versus}, {condition_name(r['versus_condition'])}"
-        group = FORMS.get(r["metric"].removesuffix("_difference"), "")
-        rows.append(Row([[first, second], *effect_cells(r, 100, 1), reading(r, higher_is_better=True)], group))
-    return Table(("first, minus second", *EFFECT, "what it means"), sorted(rows, key=lambda row: row.group))
-
-
-def questions(results: Results) -> Section | None:
-    """Multiple-choice questions: accuracy by form and condition, paired items, differences."""
-    found = rows_of(results, "mcq")
-    if found.empty:
-        return Section("mcq", "Multiple-choice questions") if "mcq" in results.gaps else None
-    section = Section("mcq", "Multiple-choice questions")
-    levels = found[(found["versus_run"] == "") & found["metric"].isin(FORMS)]
-    section.blocks.append(
-        Text(
-            "Options are scored by likelihood, and every item counts. Switch and shift ask the same question of two "
-            "places with two answers: a model that ignores its metadata gets 50%, whatever it prefers."
-        )
-    )
-    if "accuracy_paper_generative" in set(levels["metric"]):
-        words = "The generated letter follows the published protocol, which samples; read it beside the strict forms."
-        section.blocks.append(Text(words))
-    runs = list(dict.fromkeys(levels["run"]))
-    if unknown := [run for run in runs if run not in results.chance]:
-        section.blocks.append(Text(f"The chance level of {listed(unknown)} is not recorded.", "gap"))
-    rows = [
-        Row(
-            [
-                f"{_guesser(r)}, {condition_name(r['condition'])}",
-                _share_cell(r),
-                percent(_chance(results, r["run"], metric)),
-                count(r["n_documents"]),
-            ],
-            FORMS[metric],
-        )
-        for metric in FORMS
-        for _, r in levels[(levels["metric"] == metric) & (levels["slice_by"] == "all")].iterrows()
-    ]
-    section.blocks.append(Table(("model", "#share right (95% CI)", "#chance", "#items"), rows))
-    drawn = [
-        (run, metric)
-        for run in runs
-        for metric in FORMS
-        if ((levels["run"] == run) & (levels["metric"] == metric) & (levels["slice_by"] == "continent")).any()
-    ]
-    forms = list(dict.fromkeys(metric for _, metric in drawn))[:1]
-    panels = [
-        _panel(results, levels[(levels["run"] == run) & (levels["metric"] == metric)], run, metric, f"mcq{at}")
-        for at, (run, metric) in enumerate([one for one in drawn if one[1] in forms][:MOST_DRAWN])
-    ]
-    by = [
-        Row(
-            [f"{_guesser(r)}, {condition_name(r['condition'])}", _label(r), _share_cell(r), count(r["n_documents"])],
-            FORMS[r["metric"]],
-        )
-        for metric in FORMS
-        for _, r in levels[(levels["metric"] == metric) & (levels["slice_by"] != "all")].iterrows()
-    ]
-    if panels:
-        headings = ("model", "questions about", "#share right (95% CI)", "#items")
-        section.blocks += [Heading("By continent"), *_shown(panels, "Every share by group", headings, by)]
-        undrawn = [f"{run} ({FORMS[m].lower()})" for run, m in drawn if m in forms][MOST_DRAWN:]
-        others = [FORMS[m].lower() for m in dict.fromkeys(m for _, m in drawn) if m not in forms]
-        section.blocks += _left_out(undrawn + others, "the tables")
-    changes = found[(found["versus_run"] != "") & (found["slice_by"] == "all")]
-    if len(changes):
-        section.blocks += [
-            Heading("Differences on the same items, percentage points"),
-            _share_changes(results, changes),
-        ]
-    return section
-
-
-def _chance(results: Results, run: str, metric: str) -> float | None:
-    return results.chance.get(run) if metric.startswith("accuracy") else 0.5
-
-
-def _panel(results: Results, table: pd.DataFrame, run: str, metric: str, name: str) -> Markup:
-    conditions = sorted(dict.fromkeys(table["condition"]), key=lambda c: (_rank(c), c))
-    groups = ["all", *(c for c in CONTINENTS if c in set(table.loc[table["slice_by"] == "continent", "slice"]))]
-    keyed = table[table["slice"].isin(groups)].drop_duplicates(["slice", "condition"]).set_index(["slice", "condition"])
-    rows = [
-        figures.Row(
-            "All questions" if group == "all" else group,
-            tuple(_mark(keyed.loc[group, c]) if (group, c) in keyed.index else None for c in conditions),
-            strong=group == "all",
-        )
-        for group in groups
-    ]
-    return figures.intervals(
-        rows,
-        name,
-        f"{run}: {FORMS[metric][:1].lower()}{FORMS[metric][1:]}",
-        "Share right, with 95% intervals.",
-        unit="share right; dashed: chance"
-        if metric.startswith("accuracy")
-        else "share right; dashed: ignores metadata",
-        series=[condition_name(c) for c in conditions],
-        reference=_chance(results, run, metric),
-        show=figures.percents,
-    )
-
-
-def learning(results: Results) -> Section:
-    """Learning curves over body tokens, and how many of them one model needs to reach the loss of another."""
-    section = Section("learning", "Learning curves and token efficiency")
-    section.blocks += _efficiency(results)
-    losses = results.losses
-    validation = losses[(losses["kind"] == "validation") & ~losses["condition"].map(is_swap)]
-    if losses.empty:
-        return section
-    families = sorted(dict.fromkeys(losses["family"]), key=lambda f: (f == baseline(results), f))
-    conditions = sorted(dict.fromkeys(validation["condition"]), key=lambda c: (_rank(c), c))
-    labels = list(dict.fromkeys((r.family, r.condition) for r in validation.itertuples()))
-    drawn = []
-    for (run, family), own in losses[losses["kind"] == "train"].groupby(["run", "family"], sort=False):
-        x, y = _thin(own)
-        drawn.append(figures.Line(run, x, y, color=0 if family != baseline(results) else 1, faint=True))
-    for (_, family, condition), own in validation.groupby(["run", "family", "condition"], sort=False):
-        if (family, condition) in labels[:MOST_LINES]:
-            name, (x, y) = side(results, family, condition), _thin(own)
-            drawn.append(figures.Line(name, x, y, color=conditions.index(condition), dash=families.index(family)))
-    last = validation.groupby(["run", "family", "condition"], sort=False).last()
-    tall = validation["loss"] if len(validation) else losses["loss"]
-    ends = last["loss"].max() if len(last) else losses.groupby("run")["loss"].last().max()
-    top = max(float(tall.quantile(0.7)), float(ends)) + (0.02 * float(tall.max() - tall.min()) or 0.1)
-    words = (
-        "Loss in nats per token on body tokens against body tokens read, the fair axis between prefixes of any length."
-    )
-    words += " Dark lines are validation losses, faint ones the training loss of each run. No intervals: see above."
-    words += " The first points lie above the frame." if (losses["loss"] > top).any() else ""
-    rows = [
-        Row([side(results, family, condition), run, number(r["loss"], 3), large(r["body_tokens"])])
-        for (run, family, condition), r in last.iterrows()
-    ]
-    section.blocks += [
-        Heading("Learning curves"),
-        Text(words),
-        *_shown(
-            [
-                figures.lines(
-                    drawn,
-                    "curves",
-                    "Learning curves",
-                    f"Loss over body tokens of {some(len(last), 'line')}.",
-                    x="body tokens read",
-                    y="loss, nats per token",
-                    top=top,
-                )
-            ],
-            "Last validation losses",
-            ("model", "run", "#nats/token", "#body tokens"),
-            rows,
-        ),
-        *_left_out([side(results, *label) for label in labels[MOST_LINES:]], "the table above"),
-    ]
-    return section
-
-
-def _thin(table: pd.DataFrame) -> tuple[list[float], list[float]]:
-    """Returns every n-th point, the last one included, so that a long run does not make a heavy page."""
-    step = -(-len(table) // MOST_POINTS) or 1
-    kept = table.iloc[::-1].iloc[::step].iloc[::-1]
-    return kept["body_tokens"].tolist(), kept["loss"].tolist()
-
-
-def _efficiency(results: Results) -> list[Block]:
-    found = rows_of(results, "efficiency")
-    blocks: list[Block] = []
-    tests = found[(found["versus_run"] != "") & (found["slice_by"] == "all")]
-    keys = ["run", "condition", "versus_run", "versus_condition"]
-    need = tests[tests["metric"] == "tokens_to_reach"].set_index(keys, drop=False)
-    part = tests[tests["metric"] == "share_to_reach"].set_index(keys, drop=False)
-    if need.empty:
-        return blocks
-    rows, marks = [], []
-    for key, r in need.iterrows():
-        shares = part.loc[[key]].iloc[0] if key in part.index else None
-        reached = is_number(r["value"])
-        open_end = r["ci_high"] == math.inf
-        sure = f"{large(r['ci_low'])} {'or more' if open_end else 'to ' + large(r['ci_high'])}"
-        rows.append(
-            Row(
-                [
-                    [
-                        side(results, r["run"], r["condition"]),
-                        f"to the final loss of {side(results, r['versus_run'], r['versus_condition'])}",
-                    ],
-                    large(r["value"]) if reached else "not reached" if r["value"] == math.inf else NOT_AVAILABLE,
-                    sure if is_number(r["ci_low"]) else NOT_AVAILABLE,
-                    percent(shares["value"], 0) if shares is not None else "",
-                    interval(100 * shares["ci_low"], 100 * shares["ci_high"], 0) if shares is not None else "",
-                    count(r["n_documents"]),
-                    "Not reached within its training."
-                    if r["value"] == math.inf
-                    else "Not reached in part of the resamples, so no upper end."
-                    if open_end
-                    else "",
-                ]
-            )
-        )
-        if shares is not None and is_number(shares["value"]):
-            marks.append(figures.Row(clean(r["run"]), (_mark(shares),), percent(shares["value"], 0)))
-    headings = ("model", "#body tokens", "#95% CI", "#of the reference's tokens", "#95% CI, %", "#documents", "note")
-    blocks += [
-        Text(
-            "Body tokens after which a model predicts as well as the reference in the end; under 100% it learns faster."
-        ),
-        Table(headings, rows),
-    ]
-    if marks:
-        blocks.append(
-            Figures(
-                [
-                    figures.intervals(
-                        marks,
-                        "efficiency",
-                        "Share of the reference's tokens",
-                        "100%: as many tokens as the reference.",
-                        unit="share of the reference's body tokens",
-                        reference=1.0,
-                        show=figures.percents,
-                    )
-                ]
-            )
-        )
-    curve = found[(found["slice_by"] == "body_tokens") & (found["metric"] == "nll")]
-    if len(curve):
-        tested = [
-            Row(
-                [
-                    side(results, r["run"], r["condition"]),
-                    large(float(r["slice"])),
-                    number(r["value"], 3),
-                    interval(r["ci_low"], r["ci_high"], 3),
-                ]
-            )
-            for _, r in curve.iterrows()
-            if str(r["slice"]).isdecimal()
-        ]
-        table = Table(("model", "#body tokens", "#nats/token", "#95% CI"), tested)
-        blocks.append(Fold("Loss on the scored documents at each checkpoint", [table]))
-    return blocks
-
-
-def recovered(results: Results) -> Section:
-    """Recovered gain: how much of what the place is worth a model has made its own."""
-    section = Section("recovered", "Recovered gain")
-    summary = results.summary
-    compared = [one for one in comparisons(results) if one.condition == "gold"]
-    entropy = summary.get("entropy")
-    entropy = entropy if isinstance(entropy, dict) else {}
-    without, known = entropy.get("without_place"), entropy.get("with_place")
-    if not (compared and is_number(without) and is_number(known) and is_number(summary.get("recovered_gain"))):
-        words = "The best possible gain is known only for the embedded newswire, and needs its entropy in summary.json."
-        section.blocks.append(Text(f"{words} {gain_sentence(results)}", "gap"))
-        return section
-    main = compared[0]
-    levels = results.scores[(results.scores["metric"] == "nll") & (results.scores["slice_by"] == "all")]
-    sides = ((main.versus_run, main.versus_condition), (main.run, main.condition))
-    losses = [
-        levels.loc[
-            (levels["family"] == run) & (levels["condition"] == c) & (levels["measure"] == "perplexity"), "value"
-        ]
-        if run in set(levels["family"])
-        else levels.loc[(levels["run"] == run) & (levels["condition"] == c), "value"]
-        for run, c in sides
-    ]
-    section.blocks.append(
-        Text(
-            f"{gain_sentence(results)} The entropy of the newswire is known exactly; no model can be below the dashed "
-            "lines. More than 100% means that the model without metadata is further from its own best."
-        )
-    )
-    if all(len(values) for values in losses):
-        first = tuple(float(values.iloc[0]) for values in losses)
-        section.blocks.append(
-            Figures(
-                [
-                    figures.recovered(
-                        (without, known),
-                        (first[0], first[1]),
-                        (side(results, *sides[0]), side(results, *sides[1])),
-                        f"{percent(summary['recovered_gain'], 0)} recovered",
-                        f"Entropy {without:.3f} without and {known:.3f} with the place; {gain_sentence(results)}",
-                    )
-                ]
-            )
-        )
-    by_run = summary.get("recovered_gain_by_run")
-    rows = []
-    for run, found in by_run.items() if isinstance(by_run, dict) else ():
-        ends = found.get("ci") if isinstance(found, dict) else None
-        low, high = ends if isinstance(ends, list) and len(ends) == 2 else (None, None)
-        sure = interval(100 * low, 100 * high, 1) if is_number(low) and is_number(high) else NOT_AVAILABLE
-        rows.append(Row([str(run), percent(found.get("value") if isinstance(found, dict) else None), sure]))
-    if len(rows) > 1:
-        section.blocks.append(Table(("run", "#recovered", "#95% CI, %"), rows))
-    return section
-
-
 def coverage(results: Results) -> Section:
     """What the corpus holds, by country and split."""
     section = Section("coverage", "Training corpus")
@@ -1091,7 +473,7 @@ def coverage(results: Results) -> Section:
         return section
     most = table["train"].max() or 1
     rows = []
-    ranked = table.assign(rank=table["continent"].map(_continent_rank), name=table["country"].map(country_name))
+    ranked = table.assign(rank=table["continent"].map(continent_rank), name=table["country"].map(country_name))
     for _, r in ranked.sort_values(["rank", "continent", "name"]).iterrows():
         wrong = ""
         if r["country"] and r["test"] > 0 and r["train"] == 0:
@@ -1241,4 +623,5 @@ SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
     all_scores,
     making,
 )
+
 """The sections in their order on the page; a new measure adds one."""
