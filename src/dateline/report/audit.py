@@ -35,21 +35,14 @@ from dateline.report.words import (
 )
 
 PAGE, AUDIT = "corpus.html", "audit.json"
-
 MOST_COUNTRIES = 48
 """Countries that figures show; the last table of the page shows all."""
 LONGEST = 300
-
 """Characters of a text from data that are kept."""
-
 LARGEST = 10**18
-
 """A number beyond this is damage, not a count."""
-
 FEW = 30
-
 """Shares and medians of fewer documents than this are not named as extremes: chance would choose them."""
-
 SIGNALS = {
     "suffix": "suffix",
     "outlet": "outlet table",

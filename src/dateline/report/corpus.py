@@ -78,13 +78,9 @@ from dateline.report.words import (
 )
 
 MOST_REASONS, MOST_OUTLETS, MOST_FILTERS, MOST_YEARS = 20, 12, 24, 16
-
 MOST_ROWS = 300
-
 """Rows of the table that holds every country, of problems and of damaged files."""
-
 LINES, COLUMNS, SENTENCE = 60, 100, 240
-
 """What a terminal holds, and characters said about a part."""
 
 
@@ -655,5 +651,4 @@ PARTS: tuple[tuple[str, str, Callable[[Audit], str], Callable[[Audit, str, str],
     ("balance", "Repetitions under equal weights", say_balance, balance),
     ("time", "Time by step", say_steps, steps),
 )
-
 """Part in the terminal, title on the page, sentence, section."""

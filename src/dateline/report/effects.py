@@ -32,18 +32,14 @@ from dateline.report.words import (
 )
 
 LEVEL = 0.05
-
 """Holm-corrected p-values below this count as shown."""
-
 ORDER = ("gold", "none", "wrong")
-
 """Conditions in the order in which they are shown; further ones follow by name."""
-
 EFFECT = ("#difference", "#95% CI", "#p", "#p (Holm)", "#MDE", "#documents")
 
 
 class Comparison(NamedTuple):
-    """What is subtracted from what, on the same documents."""
+    """What is subtracted from what, on the same documents; a key of `Results.differences`."""
 
     run: str
     condition: str
@@ -103,17 +99,14 @@ def comparisons(results: Results) -> list[Comparison]:
 
 def effects(results: Results, one: Comparison, slice_by: str = "") -> pd.DataFrame:
     """Returns the differences of one comparison, indexed by slice."""
-    found = rows_of(results, "perplexity", "nll_difference", slice_by)
-    for name, value in one._asdict().items():
-        found = found[found[name] == value]
+    found = results.differences[one]
+    found = found[found["slice_by"] == slice_by] if slice_by else found
     return found.drop_duplicates("slice").set_index("slice", drop=False)
 
 
 def side(results: Results, run: str, condition: str) -> str:
     """Names a model under a condition, with the mark of a leak where its prefix showed the URL."""
-    table = results.scores
-    alike = table["leaks"] & (table["condition"] == condition) & (table["versus_run"] == "")
-    leaks = "url" in condition.split("+") or run in {*table.loc[alike, "run"], *table.loc[alike, "family"]}
+    leaks = (run, condition) in results.leaking or "url" in condition.split("+")
     return f"{MARK} {run}, {condition_name(condition)}" if leaks else f"{run}, {condition_name(condition)}"
 
 
@@ -143,7 +136,7 @@ def reading(row: pd.Series, *, higher_is_better: bool = False) -> str:
     if not (is_number(low) and is_number(high)):
         return "No interval, so no claim about its sign."
     if low <= 0 <= high:
-        return "No difference shown: the interval holds zero."
+        return "No difference shown."
     better = "Better" if (row["value"] > 0) == higher_is_better else "Worse"
     size = "" if higher_is_better else f": perplexity {perplexity_change(row['value'])}"
     if pd.notna(row["p_holm"]) and row["p_holm"] >= LEVEL:

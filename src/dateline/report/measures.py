@@ -45,23 +45,14 @@ from dateline.report.words import (
 )
 
 MOST_COMPARED, MOST_DRAWN = 6, 4
-
 """Comparisons and models that get a figure; the others are named, and their numbers stand in the tables."""
-
 MOST_LINES = 12
-
 """Lines of a figure that can still be told apart."""
-
 MOST_COUNTRIES = 40
-
 """Countries of a confusion matrix; beyond, the rarest are named."""
-
 MOST_POINTS = 400
-
 """Points of a learning curve."""
-
 BASELINE_WORDS = "tfidf"
-
 FORMS = {
     "accuracy_cloze": "Accuracy, cloze form",
     "accuracy_letter": "Accuracy, letter form",
@@ -72,7 +63,6 @@ FORMS = {
     "shift_cloze": "Shift, cloze form",
     "shift_letter": "Shift, letter form",
 }
-
 """Metrics of multiple-choice questions. Switch and shift ask the same question of two places with two answers."""
 
 INFERENCE = {
@@ -120,7 +110,7 @@ def locate(results: Results) -> Section | None:
         key: _guesser(row.rename(None))
         for key, row in who.reset_index().set_index(["run", "condition"], drop=False).iterrows()
     }
-    order = sorted(names, key=lambda key: (key[0] == BASELINE_WORDS, key[1] != "text"))
+    order = sorted(names, key=lambda key: (key[0] == BASELINE_WORDS, key[1] != "text", key[0]))
     rows = []
     for run, condition in order:
         own = levels[(levels["run"] == run) & (levels["condition"] == condition) & (levels["slice_by"] == "all")]
@@ -284,7 +274,7 @@ def questions(results: Results) -> Section | None:
     ]
     forms = list(dict.fromkeys(metric for _, metric in drawn))[:1]
     panels = [
-        _panel(results, levels[(levels["run"] == run) & (levels["metric"] == metric)], run, metric, f"mcq{at}")
+        _panel(results, levels, run, metric, f"mcq{at}")
         for at, (run, metric) in enumerate([one for one in drawn if one[1] in forms][:MOST_DRAWN])
     ]
     by = [
@@ -314,8 +304,9 @@ def _chance(results: Results, run: str, metric: str) -> float | None:
     return results.chance.get(run) if metric.startswith("accuracy") else 0.5
 
 
-def _panel(results: Results, table: pd.DataFrame, run: str, metric: str, name: str) -> Markup:
-    conditions = sorted(dict.fromkeys(table["condition"]), key=lambda c: (rank_of(c), c))
+def _panel(results: Results, levels: pd.DataFrame, run: str, metric: str, name: str) -> Markup:
+    table = levels[(levels["run"] == run) & (levels["metric"] == metric)]
+    conditions = sorted(dict.fromkeys(levels["condition"]), key=lambda c: (rank_of(c), c))
     groups = ["all", *(c for c in CONTINENTS if c in set(table.loc[table["slice_by"] == "continent", "slice"]))]
     keyed = table[table["slice"].isin(groups)].drop_duplicates(["slice", "condition"]).set_index(["slice", "condition"])
     rows = [

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,21 @@ class Results:
     """Folder relative to the experiment and its manifest; the experiment's own, named `.`, comes first."""
     gaps: Mapping[str, list[str]] = field(default_factory=dict)
     """Section of the page -> why something is missing from it."""
+
+    @cached_property
+    def leaking(self) -> frozenset[tuple[str, str]]:
+        """Runs and families with the conditions under which their prefix showed the URL."""
+        rows = self.scores[self.scores["leaks"] & (self.scores["versus_run"] == "")]
+        return frozenset(
+            (name, c) for side in ("run", "family") for name, c in zip(rows[side], rows["condition"], strict=True)
+        )
+
+    @cached_property
+    def differences(self) -> dict[tuple[str, ...], pd.DataFrame]:
+        """Paired differences of losses by run, condition, versus_run and versus_condition."""
+        table = self.scores
+        rows = table[table["shown"] & (table["measure"] == "perplexity") & (table["metric"] == "nll_difference")]
+        return dict(iter(rows.groupby(["run", "condition", "versus_run", "versus_condition"], sort=False)))
 
     @property
     def manifest(self) -> Manifest | None:

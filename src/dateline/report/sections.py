@@ -75,15 +75,10 @@ from dateline.report.words import (
 )
 
 REPORT = "report.html"
-
 MOST_CARDS = 5
-
 MOST_COLUMNS = 28
-
 """Columns of the map of countries."""
-
 MOST_ROWS = 3000
-
 """Rows of the whole score table on the page."""
 
 
@@ -289,27 +284,30 @@ def _forest(results: Results, one: Comparison, name: str) -> Markup:
 
 
 def countries(results: Results) -> Section:
-    """The map: differences to the baseline by country and condition."""
+    """The map: differences between models by country and condition."""
     section = Section("countries", "Where metadata helps")
-    plain = baseline(results)
-    found = rows_of(results, "perplexity", "nll_difference")
-    found = found[(found["versus_family"] == plain) & found["slice_by"].isin(["all", "country"])]
-    chosen = [one for one in comparisons(results) if one.versus_run in set(found["versus_run"])]
-    places = slices(results, found)
-    if len(places) < 2 or not chosen:
-        words = "The score table has no paired differences to the baseline by country, so there is no map."
+    chosen = [
+        one for one in comparisons(results) if one.versus_run != one.run and len(effects(results, one, "country"))
+    ]
+    if not chosen:
+        words = "The score table has no paired differences between models by country, so there is no map."
         section.blocks.append(Text(words, "gap"))
         return section
     drawn = chosen[:MOST_COLUMNS]
-    names = [side(results, one.run, one.condition) for one in drawn]
-    short = names if len({one.run for one in drawn}) > 1 else [name.replace(f"{drawn[0].run}, ", "") for name in names]
+    places = slices(results, pd.concat([effects(results, one) for one in drawn]))
+    short = [side(results, one.run, one.condition) for one in drawn]
+    if len({one.run for one in drawn}) == 1:
+        short = [name.replace(f"{drawn[0].run}, ", "", 1) for name in short]
+    references = list(dict.fromkeys(side(results, one.versus_run, one.versus_condition) for one in drawn))
+    if len(references) > 1:
+        short = [f"{name} minus {one.versus_run}" for one, name in zip(drawn, short, strict=True)]
     by = [effects(results, one)["value"] for one in drawn]
     values = _table(
         [(group, label) for group, _, label in places],
         [(one.run, name) for one, name in zip(drawn, short, strict=True)],
         [[float(column.get(code, math.nan)) for column in by] for _, code, _ in places],
     )
-    words = f"Loss under each condition minus that of {plain} without metadata, in nats per body token on the same "
+    words = f"Loss under each condition minus that of {listed(references)}, in nats per body token on the same "
     section.blocks += [
         Text(words + "documents. Blue, below zero: the text is predicted better."),
         *with_numbers(
@@ -317,7 +315,7 @@ def countries(results: Results) -> Section:
             "Intervals of the map",
             ("texts of", *EFFECT),
             effect_rows(results, drawn, "all", "country"),
-            [side(results, one.run, one.condition) for one in chosen[MOST_COLUMNS:]],
+            [pair(results, one) for one in chosen[MOST_COLUMNS:]],
         ),
     ]
     return section
@@ -623,5 +621,4 @@ SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
     all_scores,
     making,
 )
-
 """The sections in their order on the page; a new measure adds one."""
