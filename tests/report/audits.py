@@ -113,11 +113,18 @@ def audit(countries: Sequence[str] = PAPER_COUNTRIES, scale: int = 10_000, seed:
         "seconds": {
             step: {"seconds": seconds, "documents": total}
             for step, seconds in (
-                ("read", 41.0), ("clean", 63.5), ("language", 410.2), ("quality", 38.8), ("place", 71.0),
-                ("exact_duplicates", 12.1), ("near_duplicates", 233.7), ("split", 4.0), ("write", 88.3),
+                ("read", 41.0),
+                ("clean", 63.5),
+                ("language", 410.2),
+                ("quality", 38.8),
+                ("place", 71.0),
+                ("exact_duplicates", 12.1),
+                ("near_duplicates", 233.7),
+                ("split", 4.0),
+                ("write", 88.3),
             )
         },
-    }  # fmt: skip
+    }
 
 
 def tiny() -> dict[str, Any]:

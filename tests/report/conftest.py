@@ -37,17 +37,27 @@ RECIPE = {
         "model": {"size": "pico", "max_positions": 256},
         "schedule": {"warmup_steps": 2},
         "train": {
-            "steps": 8, "batch_rows": 2, "validate_every": 4, "validation_documents": 6, "checkpoint_every": 4,
-            "keep_checkpoints": 10, "log_every": 2, "device": "cpu", "precision": "float32",
+            "steps": 8,
+            "batch_rows": 2,
+            "validate_every": 4,
+            "validation_documents": 6,
+            "checkpoint_every": 4,
+            "keep_checkpoints": 10,
+            "log_every": 2,
+            "device": "cpu",
+            "precision": "float32",
         },
     },
     "runs": {"plain": {"conditions": {"fields": []}}, "conditioned": {"conditions": {"dropout": 0.5}}},
     "evaluate": {
-        "conditions": ["gold", "none", "wrong", "swap:ie", "swap:sg", "swap:in"], "resamples": 100,
-        "protocol": {"window": 128, "num_documents": 14}, "locate": True, "efficiency": True,
+        "conditions": ["gold", "none", "wrong", "swap:ie", "swap:sg", "swap:in"],
+        "resamples": 100,
+        "protocol": {"window": 128, "num_documents": 14},
+        "locate": True,
+        "efficiency": True,
     },
     "samples": {"headlines": 1, "places": 2, "num_tokens": 6},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="session")

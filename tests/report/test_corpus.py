@@ -24,9 +24,20 @@ from .audits import EDGES, audit, tiny
 from .reader import EVIL, Reader, check_closed, section
 
 SECTIONS = [
-    "drops", "countries", "years", "outlets", "lengths", "duplicates", "verification", "signals", "filters", "balance",
-    "steps", "numbers", "making",
-]  # fmt: skip
+    "drops",
+    "countries",
+    "years",
+    "outlets",
+    "lengths",
+    "duplicates",
+    "verification",
+    "signals",
+    "filters",
+    "balance",
+    "steps",
+    "numbers",
+    "making",
+]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 10**20) | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

@@ -53,9 +53,13 @@ def test_colours_are_variables_of_the_page_and_nothing_is_drawn_as_pixels() -> N
 
 @pytest.mark.parametrize(
     ("mark", "color"),
-    [(Interval(-1, -2, -0.5), "better"), (Interval(1, 0.5, 2), "worse"), (Interval(1, -0.5, 2), "unsure"),
-     (Interval(1), "unsure")],
-)  # fmt: skip
+    [
+        (Interval(-1, -2, -0.5), "better"),
+        (Interval(1, 0.5, 2), "worse"),
+        (Interval(1, -0.5, 2), "unsure"),
+        (Interval(1), "unsure"),
+    ],
+)
 def test_colour_says_on_which_side_of_the_reference_an_interval_lies(mark: Interval, color: str) -> None:
     assert {c for c in ("better", "worse", "unsure") if f"var(--{c})" in forest(mark)} == {color}
 
@@ -118,8 +122,15 @@ def test_bands_are_pale_and_categories_named() -> None:
 
 
 def test_reliability_in_standard_terms() -> None:
-    bins = pd.DataFrame({"confidence": [0.2, math.nan], "accuracy": [0.1, 0.5], "ci_low": [0.0, 0.1],
-                         "ci_high": [0.3, 0.9], "count": [1200, 1]})  # fmt: skip
+    bins = pd.DataFrame(
+        {
+            "confidence": [0.2, math.nan],
+            "accuracy": [0.1, 0.5],
+            "ci_low": [0.0, 0.1],
+            "ci_high": [0.3, 0.9],
+            "count": [1200, 1],
+        }
+    )
     svg = figures.reliability(bins, "r", "Model, full text", "W")
     for text in ("Confidence (%)", "Accuracy (%)", "Model, full text"):
         assert text in words(svg)

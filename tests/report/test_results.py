@@ -15,9 +15,28 @@ from dateline.manifest import Manifest, write_manifest
 from dateline.report.results import RUN_COLUMNS, read_results
 
 PROMISED = {
-    "run", "measure", "metric", "condition", "slice_by", "slice", "unit", "n_documents", "n_tokens", "value", "ci_low",
-    "ci_high", "versus_run", "versus_condition", "p", "p_holm", "family_of_tests", "mde", "protocol", "family", "seed",
-}  # fmt: skip
+    "run",
+    "measure",
+    "metric",
+    "condition",
+    "slice_by",
+    "slice",
+    "unit",
+    "n_documents",
+    "n_tokens",
+    "value",
+    "ci_low",
+    "ci_high",
+    "versus_run",
+    "versus_condition",
+    "p",
+    "p_holm",
+    "family_of_tests",
+    "mde",
+    "protocol",
+    "family",
+    "seed",
+}
 RUNS = ["conditioned-seed0", "conditioned-seed1", "plain-seed0", "plain-seed1"]
 
 
@@ -53,11 +72,14 @@ def test_the_long_table_has_the_promised_columns_and_every_row(experiment: Path)
     assert found["measure"].isin(["perplexity", "leak"]).sum() == len(own)
     row = own[(own["run"] == "conditioned-seed0") & (own["versus"] == "plain-seed0/none")].iloc[0]
     same = found[
-        (found["measure"] == "perplexity") & (found["run"] == "conditioned-seed0")
+        (found["measure"] == "perplexity")
+        & (found["run"] == "conditioned-seed0")
         & (found["versus_run"] == "plain-seed0")
-        & (found["versus_condition"] == "none") & (found["condition"] == row["condition"])
-        & (found["slice_by"] == row["grouping"]) & (found["slice"] == row["group"])
-    ]  # fmt: skip
+        & (found["versus_condition"] == "none")
+        & (found["condition"] == row["condition"])
+        & (found["slice_by"] == row["grouping"])
+        & (found["slice"] == row["group"])
+    ]
     assert same["value"].tolist() == [row["value"]]
     assert same["p"].tolist() == [row["p_value"]]
 

@@ -21,9 +21,19 @@ from .reader import EVIL, Reader, check_closed, section
 from .test_results import edit, two_protocols
 
 ORDER = [
-    "differences", "countries", "swaps", "tokens", "locate", "mcq", "learning", "recovered", "coverage", "samples",
-    "scores", "making",
-]  # fmt: skip
+    "differences",
+    "countries",
+    "swaps",
+    "tokens",
+    "locate",
+    "mcq",
+    "learning",
+    "recovered",
+    "coverage",
+    "samples",
+    "scores",
+    "making",
+]
 
 
 def test_the_page_is_one_file_that_needs_nothing_else(page: str) -> None:
@@ -50,13 +60,18 @@ def test_every_figure_has_a_text_alternative_and_a_table(page: str) -> None:
 
 
 def test_a_comparison_is_one_row_with_its_meaning(page: str, experiment: Path) -> None:
-    text = Reader(section(page, "differences")).text
-    assert text.count("conditioned, gold metadata minus plain, no metadata") >= 1
+    part = section(page, "differences")
+    text = Reader(part).text
+    assert (
+        '<th scope="row">conditioned, gold metadata<br><span class="note">minus plain, no metadata</span></th>' in part
+    )
     table = pd.read_parquet(experiment / "scores.parquet")
     row = table[
-        (table["run"] == "conditioned") & (table["condition"] == "gold") & (table["grouping"] == "all")
+        (table["run"] == "conditioned")
+        & (table["condition"] == "gold")
+        & (table["grouping"] == "all")
         & (table["metric"] == "nll_difference")
-    ].iloc[0]  # fmt: skip
+    ].iloc[0]
     sign = "+" if row["value"] > 0 else "\u2212"
     assert f"{sign}{abs(row['value']):.3f}" in text
     assert f"{row['mde']:.3f}" in text
@@ -74,7 +89,7 @@ def test_a_comparison_is_one_row_with_its_meaning(page: str, experiment: Path) -
         ({"value": -0.1, "ci_low": None, "ci_high": None, "p_holm": None}, "No interval, so no claim about its sign."),
         ({"value": float("nan"), "ci_low": 0.0, "ci_high": 0.0, "p_holm": None}, "not a finite number"),
     ],
-)  # fmt: skip
+)
 def test_what_a_difference_means(values: dict[str, float], words: str) -> None:
     assert effects.reading(pd.Series(values)).startswith(words) or words in effects.reading(pd.Series(values))
 

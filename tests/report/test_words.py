@@ -14,9 +14,17 @@ from dateline.report.words import MINUS, share
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "< 0.001"), (0.0004, "< 0.001"), (0.012, "0.012"), (0.34, "0.34"), (1.0, "1.00"), (None, ""),
-     (math.nan, "not available"), (1.2, "not available")],
-)  # fmt: skip
+    [
+        (0.0, "< 0.001"),
+        (0.0004, "< 0.001"),
+        (0.012, "0.012"),
+        (0.34, "0.34"),
+        (1.0, "1.00"),
+        (None, ""),
+        (math.nan, "not available"),
+        (1.2, "not available"),
+    ],
+)
 def test_p_values_are_never_zero(value: float | None, text: str) -> None:
     assert words.p_text(value) == text
 
@@ -43,9 +51,18 @@ def test_booleans_are_no_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0%"), (1, "100%"), (0.00001, "under 0.01%"), (0.99999, "over 99.99%"), (0.0004, "0.04%"), (0.934, "93.4%"),
-     (0.9996, "99.96%"), (-0.07, f"{MINUS}7.0%"), (1.2, "120.0%")],
-)  # fmt: skip
+    [
+        (0, "0%"),
+        (1, "100%"),
+        (0.00001, "under 0.01%"),
+        (0.99999, "over 99.99%"),
+        (0.0004, "0.04%"),
+        (0.934, "93.4%"),
+        (0.9996, "99.96%"),
+        (-0.07, f"{MINUS}7.0%"),
+        (1.2, "120.0%"),
+    ],
+)
 def test_rounding_never_says_none_or_all(value: float, text: str) -> None:
     assert words.percent(value) == text
 
@@ -60,14 +77,19 @@ def test_nats_as_perplexity(value: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("condition", "text"),
     [
-        ("gold", "gold metadata"), ("none", "no metadata"),
-        ("wrong", "wrong metadata"), ("country", "only the country"),
-        ("country+continent", "only the country and continent"), ("swap:gh", "Ghana for every text"),
-        ("swap:all", "each country in turn"), ("swap:zz", "zz for every text"),
+        ("gold", "gold metadata"),
+        ("none", "no metadata"),
+        ("wrong", "wrong metadata"),
+        ("country", "only the country"),
+        ("country+continent", "only the country and continent"),
+        ("swap:gh", "Ghana for every text"),
+        ("swap:all", "each country in turn"),
+        ("swap:zz", "zz for every text"),
         ("marginal:uniform", "marginal over countries, uniform"),
-        ("", "condition not recorded"), ("something", "something"),
+        ("", "condition not recorded"),
+        ("something", "something"),
     ],
-)  # fmt: skip
+)
 def test_conditions_in_standard_terms(condition: str, text: str) -> None:
     assert words.condition_name(condition) == text
 

@@ -212,12 +212,21 @@ def differences(results: Results) -> Section:
         "Loss of the first minus loss of the second on the same documents, in nats per body token: negative is better. "
     )
     words += "Intervals are 95%, over documents and, for several seeds, over seeds. MDE: the smallest true difference "
-    section.blocks += [Text(f"{words}found in 80% of repetitions. Holm's correction is over {tests}.")] if tests else []
+    section.blocks += (
+        [Text(f"{words}found in 80% of repetitions. Family of tests of Holm's correction: {tests}.")] if tests else []
+    )
     usual = [one for one in compared if not is_swap(one.condition)]
     swapped = [one for one in compared if is_swap(one.condition)]
     for title, chosen in (("", usual), ("Counterfactual countries against the same references", swapped)):
         rows = [
-            Row([pair(results, one).split(" minus ", 1), *effect_cells(r), count(r["n_seeds"]), reading(r)])
+            Row(
+                [
+                    pair(results, one).replace(" minus ", "\nminus ", 1).split("\n"),
+                    *effect_cells(r),
+                    count(r["n_seeds"]),
+                    reading(r),
+                ]
+            )
             for one in chosen
             for _, r in effects(results, one, "all").iterrows()
         ]
