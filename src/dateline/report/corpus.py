@@ -77,6 +77,8 @@ from dateline.report.words import (
     times,
 )
 
+__all__ = ["describe", "read_audit", "render", "write_corpus_page"]
+
 MOST_REASONS, MOST_OUTLETS, MOST_FILTERS, MOST_YEARS = 20, 12, 24, 16
 MOST_ROWS = 300
 """Rows of the table that holds every country, of problems and of damaged files."""

@@ -55,8 +55,7 @@ def run(words: list[str]) -> None:
         raise UserError("--country and --split choose articles; add --sample N")
     from rich.console import Console
 
-    from dateline.report.audit import read_audit
-    from dateline.report.corpus import describe, write_corpus_page
+    from dateline.report.corpus import describe, read_audit, write_corpus_page
 
     if args.html:
         print(f"wrote {write_corpus_page(args.corpus)}")
