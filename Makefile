@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.installed
 
-.PHONY: help setup quickstart test check docs clean
+.PHONY: help setup quickstart test check compat docs clean
 
 help:
 	@echo "make quickstart   set up, then the whole path on the embedded newswire (some minutes)"
 	@echo "make test         set up, then the tests"
 	@echo "make check        lint, types, documentation, generated references"
+	@echo "make compat       opens a checkpoint with transformers 4.56 (downloads it)"
 	@echo "make setup        .venv with pinned versions"
 
 setup: $(DONE)
@@ -35,6 +36,9 @@ check: setup
 	$(BIN)/python scripts/make_cli_reference.py --check
 	$(BIN)/sphinx-build -q -W -b html docs docs/_build/html
 	@echo "check: all clean"
+
+compat: setup
+	$(BIN)/python scripts/check_transformers4.py
 
 docs: setup
 	$(BIN)/python scripts/make_cli_reference.py

@@ -35,6 +35,7 @@ from dateline.corpus.duplicates.candidates import candidate_pairs, jaccard, veri
 from dateline.corpus.duplicates.clusters import Clusters, keepers
 from dateline.corpus.duplicates.shingles import WORDS, Bands, shingle_hashes
 from dateline.corpus.text.words import plain_words, text_key
+from dateline.statistics import wilson
 
 Words = list[str]
 
@@ -113,14 +114,12 @@ def exact_similarities(texts: list[Words]) -> NDArray[np.float64]:
     return np.asarray(shared / (sizes[:, None] + sizes[None, :] - shared), np.float64)
 
 
-def wilson(hits: int, total: int) -> str:
+def shown(hits: int, total: int) -> str:
     """Returns a share with its 95% interval, as text."""
     if not total:
         return "none"
-    z, share = 1.96, hits / total
-    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * (share * (1 - share) / total + z * z / (4 * total * total)) ** 0.5
-    return f"{share:.4f} [{max(0, middle - half):.4f}, {min(1, middle + half):.4f}] ({hits:,} of {total:,})"
+    share = wilson(hits, total)
+    return f"{share.value:.4f} [{share.low:.4f}, {share.high:.4f}] ({hits:,} of {total:,})"
 
 
 def groups(labels: NDArray[np.int64]) -> set[frozenset[int]]:
@@ -182,10 +181,10 @@ def quality(sets: list[list[Words]], threshold: float) -> None:
         ("same_r", "pairs at the threshold or above that end in one cluster"),
         ("same_p", "pairs of one cluster that are at the threshold or above themselves (chains are not)"),
     ):
-        print(f"  {words}: {wilson(*counts[name])}")
+        print(f"  {words}: {shown(*counts[name])}")
     for low, high, hits, total in zip(bins, bins[1:], found_in, all_in, strict=False):
         promised = f"promised {bands.chance((low + min(high, 1)) / 2):.3f} in the middle"
-        print(f"  Jaccard {low:.2f} to {min(high, 1):.2f}: candidates {wilson(int(hits), int(total))}; {promised}")
+        print(f"  Jaccard {low:.2f} to {min(high, 1):.2f}: candidates {shown(int(hits), int(total))}; {promised}")
 
 
 def speed(texts: list[str], threshold: float, repeats: int) -> None:

@@ -59,7 +59,7 @@ def main(words: Sequence[str] | None = None) -> None:
         subject = load_subject(folder)
         protocol = Protocol(num_documents=args.documents, window=min(args.window, subject.positions or args.window))
         documents = take_documents(EncodedCorpus.open(encoded), protocol, subject)
-        conditioner = Conditioner(parse_condition("gold", subject.fields), seed=0, pool=documents.metadata)
+        conditioner = Conditioner(parse_condition("gold", subject.fields), seed=0, pool=documents.metadata, prefix_format=subject.prefix_format)
         heads = encode_prefixes(subject, conditioner, documents)
         segments, owners = [], []
         for owner, (head, body) in enumerate(zip(heads, documents.bodies, strict=True)):

@@ -28,7 +28,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from dateline.places import country, resolve
-from dateline.places.learn import wilson
+from dateline.statistics import wilson
 
 RESAMPLES = 2_000
 SEED = 0
@@ -140,9 +140,9 @@ def line(name: str, group: Sequence[Scored], total: int) -> str:
         return f"{start}{'-':>10}"
     right = sum(row.right for row in group)
     flawless = sum(all(answers) for answers in domains.values())
-    low = wilson(flawless, len(domains))[0]
+    low = wilson(flawless, len(domains)).low
     return (
-        f"{start}{right / len(group):>10.2%}  {interval(wilson(right, len(group))):<20}"
+        f"{start}{right / len(group):>10.2%}  {interval(wilson(right, len(group))[1:3]):<20}"
         f"{interval(over_domains(list(domains.values()))):<20}{flawless} of {len(domains)}, from {low:.1%}"
     )
 

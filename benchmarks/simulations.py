@@ -25,7 +25,7 @@ from statistics import median
 import numpy as np
 from scipy.special import stdtrit
 
-from dateline.evaluate.statistics import (
+from dateline.statistics import (
     cluster_sums,
     difference_estimate,
     holm,

@@ -13,8 +13,10 @@ ORDER = (
     ("config",),
     ("manifest",),
     ("progress",),
+    ("statistics",),
     ("places",),
     ("corpus",),
+    ("benchmark",),
     ("conditions",),
     ("tokens",),
     ("model",),
@@ -39,23 +41,73 @@ def room(module):
     return module.split(".")[0]
 
 
-def imported(path, tree):
-    """Dateline modules that a file imports, inside functions too: (module below `dateline`, line)."""
+def import_statements(path, tree):
+    """Everything that a file imports, inside functions too: (full module name, name taken from it or "", line)."""
     package = ("dateline", *path.parent.parts)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from ((alias.name, "", node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             source = ".".join((*base, *([node.module] if node.module else [])))
-            # `from dateline import config` names a room, `from dateline import __version__` does not
-            names = [f"{source}.{alias.name}" for alias in node.names] if source == "dateline" else [source]
-        else:
-            continue
-        for name in names:
-            below = name.partition(".")[2]
-            if name.split(".")[0] == "dateline" and below and not (below.startswith("__") and below != "__main__"):
-                yield below, node.lineno
+            yield from ((source, alias.name, node.lineno) for alias in node.names)
+
+
+def imported(path, tree):
+    """Dateline modules that a file imports: (module below `dateline`, line)."""
+    for source, name, line in import_statements(path, tree):
+        # `from dateline import config` names a module, `from dateline import __version__` does not
+        package, _, below = (f"{source}.{name}" if source == "dateline" else source).partition(".")
+        if package == "dateline" and below and not (below.startswith("__") and below != "__main__"):
+            yield below, line
+
+
+def module_name(path):
+    """`places/url.py` -> `places.url`, `places/__init__.py` -> `places`."""
+    return ".".join(path.with_suffix("").parts).removesuffix("__init__").rstrip(".")
+
+
+def without_type_checking(tree):
+    """The tree without the bodies of `if TYPE_CHECKING`, which never run."""
+
+    class Drop(ast.NodeTransformer):
+        def visit_If(self, node):
+            self.generic_visit(node)
+            names = {part.id for part in ast.walk(node.test) if isinstance(part, ast.Name)}
+            return (node.orelse or None) if "TYPE_CHECKING" in names else node
+
+    return Drop().visit(ast.parse(ast.unparse(tree)))
+
+
+def import_graph(trees):
+    """Module -> modules that it imports, at the top or inside functions; `from package import module` is the module."""
+    names = {module_name(path) for path in trees}
+    graph = {name: set() for name in names}
+    for path, tree in trees.items():
+        for source, name, _ in import_statements(path, without_type_checking(tree)):
+            package, _, below = source.partition(".")
+            if package == "dateline":
+                part = f"{below}.{name}".strip(".")
+                graph[module_name(path)].add(part if part in names else below)
+    return {name: sorted(targets & (names - {name})) for name, targets in graph.items()}
+
+
+def find_cycle(graph):
+    """The first import cycle as a list of modules that starts and ends with the same one, or None."""
+    finished, path = set(), []
+
+    def visit(name):
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in finished:
+            return None
+        path.append(name)
+        cycle = next((found for target in graph[name] if (found := visit(target))), None)
+        path.pop()
+        finished.add(name)
+        return cycle
+
+    return next((found for name in sorted(graph) if (found := visit(name))), None)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +157,31 @@ def test_the_reader_of_imports_sees_every_form():
     source += "from ..cli import main\nfrom dateline import __version__, testing\nimport os\n"
     found = {module for module, _ in imported(Path("train/made_up.py"), ast.parse(source))}
     assert found == {"cli.train", "report.page", "train", "cli", "testing"}
+
+
+def test_no_import_goes_round_in_a_cycle(trees):
+    cycle = find_cycle(import_graph(trees))
+    assert cycle is None, " -> ".join(cycle)
+
+
+def test_the_finder_of_cycles_finds_one_inside_functions_and_spares_types():
+    sources = {
+        "places/__init__.py": "from dateline.places.url import parse",
+        "places/url.py": "from dateline.places import outlets",
+        "places/outlets.py": "def f():\n    from dateline.places.lists import g",
+        "places/lists.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from dateline.places import url",
+    }
+    graph = import_graph({Path(path): ast.parse(source) for path, source in sources.items()})
+    assert graph == {
+        "places": ["places.url"],
+        "places.url": ["places.outlets"],
+        "places.outlets": ["places.lists"],
+        "places.lists": [],
+    }
+    assert find_cycle(graph) is None
+    sources["places/lists.py"] += "\nelse:\n    from .outlets import h"
+    graph = import_graph({Path(path): ast.parse(source) for path, source in sources.items()})
+    assert find_cycle(graph) == ["places.outlets", "places.lists", "places.outlets"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

@@ -1,7 +1,6 @@
 """Progress that suits the place where it is shown: a bar on a terminal, a few plain lines in a log.
 
-Enters: a total and advances. Leaves: text on standard error only, so that standard output stays for results.
-Deliberately not done: no nested bars, no colours in logs.
+All of it goes to standard error, so that standard output stays for results.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -72,3 +71,20 @@ def progress(name: str, total: int | None, unit: str = "") -> Iterator[Advance]:
 def _line(text: str) -> None:
     # not through rich, which breaks lines at 80 columns and reads [brackets] as markup
     print(" ".join(text.split()), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keeps transformers' bars and hints out of the output; what matters is raised instead."""
+    from transformers.utils import logging as transformers_logging
+
+    logging: Any = transformers_logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

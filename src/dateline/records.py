@@ -90,7 +90,7 @@ class EncodedArticle:
     date: str
     split: str
     num_bytes: int
-    """UTF-8 bytes of the body text that the tokens stand for: the denominator of bits per byte."""
+    """UTF-8 bytes of the body text, the denominator of bits per byte; 0 where the tokens do not give the text back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,20 @@ def article_id(url: str, title: str, text: str) -> str:
 
 def body_text(title: str, text: str) -> str:
     """Returns what the model is trained to write: the same bytes under every condition."""
-    return f"TITLE: {title}\n\nCONTENT: {text}"
+    return f"{prompt_text(title)} {text}"
+
+
+def prompt_text(title: str) -> str:
+    """Returns what a model continues with the text of an article; its tokens begin those of the whole body.
+
+    There is no blank at the end. In training the first word of the text brings its own (` The`); a blank at the end of
+    a prompt would be a token of its own, which no training document has there.
+
+    Example:
+        >>> prompt_text("Budget passed")
+        'TITLE: Budget passed\\n\\nCONTENT:'
+    """
+    return f"TITLE: {title}\n\nCONTENT:"
 
 
 __all__ = [
@@ -181,5 +194,6 @@ __all__ = [
     "Verified",
     "article_id",
     "body_text",
+    "prompt_text",
     "stable_hash",
 ]

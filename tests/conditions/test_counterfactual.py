@@ -45,8 +45,8 @@ def test_fields_can_be_chosen_by_name_and_are_told_truly():
     assert parse_condition("continent + country", ["domain"]) == Condition(
         "country+continent", ("country", "continent"), "gold"
     )
-    assert conditioner("country").prefix(PUNCH, "1") == "COUNTRY: ng\n\n"
-    assert conditioner("url").prefix(PUNCH, "1") == "URL: https://punchng.com/a\n\n"
+    assert conditioner("country").prefix(PUNCH, "1") == "COUNTRY: ng\n"
+    assert conditioner("url").prefix(PUNCH, "1") == "URL: https://punchng.com/a\n"
     assert "punch" not in conditioner("url_hash").prefix(PUNCH, "1")
 
 
@@ -86,7 +86,7 @@ def test_unknown_names_are_refused(name, expected):
 
 
 def test_gold_is_the_truth_and_none_is_nothing():
-    assert conditioner("gold").prefix(PUNCH, "1") == "URL: punchng.com\nCOUNTRY: ng\nCONTINENT: Africa\n\n"
+    assert conditioner("gold").prefix(PUNCH, "1") == "URL: punchng.com\nCOUNTRY: ng\nCONTINENT: Africa\n"
     assert conditioner("none").prefix(PUNCH, "1") == ""
 
 
@@ -132,7 +132,7 @@ def test_wrong_does_not_give_the_truth_away_in_any_field():
     for number in range(50):
         assert not any(truth in liar.prefix(PUNCH, str(number)) for truth in ("punchng.com", ": ng", "Africa"))
     liar = conditioner("wrong", fields=["url"])
-    assert {liar.prefix(PUNCH, str(number)) for number in range(50)} == {f"URL: {p.url}\n\n" for p in (BBC, DAWN)}
+    assert {liar.prefix(PUNCH, str(number)) for number in range(50)} == {f"URL: {p.url}\n" for p in (BBC, DAWN)}
 
 
 def test_wrong_draws_all_other_outlets_evenly_however_many_documents_they_have():
@@ -153,4 +153,4 @@ def test_swap_claims_outlets_of_the_country_or_the_country_alone():
     for place in POOL:
         assert conditioner("swap:ng").metadata(place, "1") == PUNCH._replace(date=place.date)
     assert conditioner("swap:fr").metadata(PUNCH, "1") == Metadata("", "", "fr", "Europe", PUNCH.date)
-    assert conditioner("swap:fr").prefix(PUNCH, "1") == "COUNTRY: fr\nCONTINENT: Europe\n\n"
+    assert conditioner("swap:fr").prefix(PUNCH, "1") == "COUNTRY: fr\nCONTINENT: Europe\n"

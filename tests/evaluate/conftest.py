@@ -1,6 +1,5 @@
 """A tiny encoded corpus and two tiny models: one with the corpus's tokenizer, one with another."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from dateline.manifest import Manifest, write_manifest
 from dateline.records import body_text
 from dateline.tokens.store import SCHEMA, TEXT_COLUMNS, ShardWriter
 from dateline.tokens.tokenizer import train_tokenizer
+from dateline.train.folders.export import save_model
 
 PLACES = [
     ("punchng.com", "ng", "Africa"),
@@ -35,14 +35,15 @@ def article(number):
     }  # fmt: skip
 
 
-def write_corpus(folder: Path, articles, tokenizer, wrong_bytes=0) -> Path:
+def write_corpus(folder: Path, articles, tokenizer, wrong_bytes=0, lost=()) -> Path:
     folder.mkdir(parents=True)
     tokenizer.save_pretrained(folder / "tokenizer")
     bodies = [a["body"] for a in articles]
     tokens = [tokenizer(body, add_special_tokens=False)["input_ids"] for body in bodies]
     columns = [pa.array(tokens, type=pa.large_list(pa.int32()))]
     columns += [pa.array([a[name] for a in articles], type=pa.string()) for name in TEXT_COLUMNS]
-    columns.append(pa.array([len(body.encode()) + wrong_bytes for body in bodies], type=pa.int32()))
+    sizes = [0 if a["id"] in lost else len(a["body"].encode()) + wrong_bytes for a in articles]
+    columns.append(pa.array(sizes, type=pa.int32()))
     with ShardWriter(folder) as writer:
         writer.write(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
     write_manifest(folder, Manifest.of("encode", {"wrong_bytes": wrong_bytes}, {"corpus": "test"}))
@@ -79,10 +80,8 @@ def llama(tmp_path_factory, tokenizer):
         num_key_value_heads=2, max_position_embeddings=256, initializer_range=0.3, bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
-    about = {"fields": ["domain", "country"], "fingerprint": "f" * 16}
-    (folder / "model" / "dateline.json").write_text(json.dumps(about))
+    facts = {"fields": ["domain", "country"], "fingerprint": "f" * 16}
+    save_model(folder / "model", LlamaForCausalLM(config), tokenizer, facts, step=1)
     return folder
 
 

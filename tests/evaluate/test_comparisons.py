@@ -7,9 +7,9 @@ import pytest
 
 from dateline.errors import UserError
 from dateline.evaluate.comparisons import across_seed_differences, correct, differences, family
-from dateline.evaluate.statistics import holm, paired_difference
 from dateline.evaluate.table import DOCUMENT_SCHEMA
 from dateline.records import Score
+from dateline.statistics import holm, paired_difference
 
 
 def documents(

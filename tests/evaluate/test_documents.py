@@ -1,5 +1,8 @@
+import shutil
+
 import numpy as np
 import pytest
+from tokenizers import normalizers
 
 from dateline.conditions import Conditioner, parse_condition
 from dateline.errors import UserError
@@ -13,6 +16,7 @@ from dateline.evaluate.documents import (
 from dateline.evaluate.protocol import Protocol
 from dateline.evaluate.subject import load_subject
 from dateline.tokens.store import EncodedCorpus
+from dateline.tokens.tokenizer import load_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +52,33 @@ def test_a_corpus_tokenizer_that_loses_text_is_refused(write_corpus, tmp_path, a
     with pytest.raises(UserError, match=r"document 0000000000000001 decodes to \d+ bytes instead of \d+"):
         take_documents(encoded, Protocol(), foreign)
     take_documents(encoded, Protocol(), own)
+
+
+def test_a_document_that_the_corpus_tokenizer_lost_has_no_bytes_and_suits_no_other_model(
+    write_corpus, tmp_path, articles, tokenizer, own, foreign
+):
+    folder = write_corpus(tmp_path / "c", articles, tokenizer, lost=[articles[3]["id"]])
+    encoded = EncodedCorpus.open(folder)
+    documents = take_documents(encoded, Protocol(), own)
+    assert [name for name, size in zip(documents.ids, documents.num_bytes, strict=True) if not size] == [
+        articles[3]["id"]
+    ]
+    cut = scored_bytes(own, documents, np.full(len(documents.ids), 10))
+    assert cut[2] == 0 < min(np.delete(cut, 2))
+    with pytest.raises(UserError, match="document 0000000000000003 does not decode to its text: its tokenizer loses"):
+        take_documents(encoded, Protocol(), foreign)
+
+
+def test_a_document_that_the_models_own_tokenizer_loses_has_no_bytes(corpus, articles, gpt2, tmp_path):
+    folder = shutil.copytree(gpt2, tmp_path / "lower")
+    tokenizer = load_tokenizer(gpt2)
+    tokenizer.backend_tokenizer.normalizer = normalizers.Replace("Flood", "flood")
+    tokenizer.save_pretrained(folder)
+    documents = take_documents(EncodedCorpus.open(corpus), Protocol(), load_subject(folder, device="cpu"))
+    assert documents.retokenized
+    sizes = [0 if "Flood" in article["body"] else len(article["body"].encode()) for article in articles[1:]]
+    assert documents.num_bytes.tolist() == sizes
+    assert 0 < sizes.count(0) < len(sizes)
 
 
 def test_the_sample_is_the_same_for_every_model_and_is_counted(corpus, own, foreign):

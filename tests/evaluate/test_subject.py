@@ -21,7 +21,7 @@ def copy(tmp_path, llama):
 def test_a_train_output_is_found_with_its_fields_and_fingerprint(llama, corpus):
     subject = load_subject(llama, device="cpu")
     assert subject.folder == llama / "model"
-    assert subject_fingerprint(llama) == "f" * 16
+    assert subject_fingerprint(llama) == json.loads((llama / "model" / "dateline.json").read_text())["fingerprint"]
     assert subject.fields == ("domain", "country")
     assert subject.positions == 256
     assert subject.bos == subject.tokenizer.bos_token_id
@@ -120,3 +120,15 @@ def test_a_tokenizer_that_does_not_fit_is_refused(llama):
         UserError, match="the tokenizer does not fit the model: it gives token 320, the model knows 320"
     ):
         subject.check_fits(subject.vocabulary)
+
+
+def test_a_tokenizer_that_transformers_reads_otherwise_than_its_file_says_is_refused(copy):
+    path = copy / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config | {"tokenizer_class": "Qwen2Tokenizer"}))
+    with pytest.raises(UserError, match=r"Qwen2Tokenizer does not tokenize as tokenizer\.json says: ") as caught:
+        load_subject(copy, device="cpu")
+    assert "\n" not in str(caught.value)
+    assert 'set "tokenizer_class": "PreTrainedTokenizerFast" in tokenizer_config.json' in str(caught.value)
+    path.write_text(json.dumps(config | {"tokenizer_class": "PreTrainedTokenizerFast"}))
+    load_subject(copy, device="cpu")

@@ -1,11 +1,14 @@
 """A small placed corpus, encoded by the real code: one token a byte, so that lengths can be counted by eye."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from dateline.conditions import Conditioning
 from dateline.records import Article, article_id, body_text
@@ -25,6 +28,8 @@ PLACES = [
     ("", "", ""),
 ]
 BOS, EOS, PAD = 0, 1, 2
+BYTES = decoders.ByteLevel()
+WORDS = ["TITLE: Flood in 2024\n\nCONTENT: the river rose 12345 times,\n\n  the Minister said.\n"] * 5
 
 
 def make_article(number: int) -> Article:
@@ -164,3 +169,40 @@ class Reader:
 @pytest.fixture(scope="session")
 def reader(tokenizer) -> Reader:
     return Reader(tokenizer)
+
+
+@pytest.fixture(scope="session", name="save_tokenizer")
+def _save_tokenizer():
+    return save_tokenizer
+
+
+LETTERS = [chr(code) for code in range(33, 127)]
+
+
+def save_tokenizer(
+    folder, splitter, decoder=BYTES, normalizer=None, model=None, tokenizer_class=None, model_type=None, added=()
+):
+    """Trains a small tokenizer in the manner of another tool and saves it, with the class that the tool would name."""
+    tokenizer = Tokenizer(model or models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer, tokenizer.decoder = splitter, decoder
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    kind = type(tokenizer.model).__name__
+    trainer = {"BPE": trainers.BpeTrainer, "Unigram": trainers.UnigramTrainer, "WordLevel": trainers.WordLevelTrainer}
+    about = {"special_tokens": ["<bos>", "<eos>", "<unk>"], "show_progress": False, "vocab_size": 400}
+    if kind == "Unigram":
+        about["unk_token"] = "<unk>"
+    if kind != "WordLevel":
+        about["initial_alphabet"] = pre_tokenizers.ByteLevel.alphabet() if decoder is BYTES else ["\n", *LETTERS]
+    tokenizer.train_from_iterator(WORDS, trainer[kind](**about))
+    tokenizer.add_tokens(list(added))
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<bos>", eos_token="<eos>", unk_token="<unk>"
+    )
+    wrapped.save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text()) | ({"tokenizer_class": tokenizer_class} if tokenizer_class else {})
+    path.write_text(json.dumps(config))
+    if model_type:
+        (folder / "config.json").write_text(json.dumps({"model_type": model_type, "vocab_size": 400}))
+    return folder

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import decoders, normalizers, pre_tokenizers
 
 from dateline.config import validate_recipe
 from dateline.errors import UserError
@@ -32,6 +33,7 @@ def test_the_manifest_counts_what_was_encoded(encoded_folder, bodies, tokenizer)
         "tokenizer": tokenizer_fingerprint(tokenizer),
         "bytes_per_token": 1.0,
         "longest": max(len(body.encode()) for body in bodies.values()),
+        "lossy_documents": 0,
     }
     assert {"tokenizers", "transformers", "pyarrow"} <= manifest.versions.keys()
 
@@ -135,7 +137,7 @@ def test_what_cannot_be_encoded_is_refused_and_leaves_nothing(tmp_path, corpus_f
     out = tmp_path / "out"
     refused({}, tmp_path / "none", out, r"none: no such folder; make it with: dateline corpus PATH\.\.\. --out DIR$")
     refused({"tokenizer": str(tmp_path)}, corpus_folder, out, r"no tokenizer\.json; --tokenizer names a folder")
-    refused({"vocab_size": 100}, corpus_folder, out, "vocab_size 100 is too small; a byte-level BPE needs at least 259")
+    refused({"vocab_size": 100}, corpus_folder, out, "vocab_size 100 is too small; a byte-level BPE needs at least 267")
     held_out = write_corpus(tmp_path / "held-out", [make(1, split="test")])
     refused({}, held_out, out, r"no article in the train split, so no tokenizer can be trained; pass --tokenizer$")
     empty = write_corpus(tmp_path / "empty", [])
@@ -151,6 +153,67 @@ def test_a_tokenizer_that_cannot_write_an_article_at_all_is_refused(tmp_path):
     PreTrainedTokenizerFast(tokenizer_object=mute, eos_token="<eos>").save_pretrained(tmp_path / "mute")
     corpus = write_corpus(tmp_path / "corpus", [make(1, body="q"), make(2)])
     refused({"tokenizer": str(tmp_path / "mute")}, corpus, tmp_path / "out", "gives no token at all for article 0+2;")
+
+
+def encode_with(settings, save_tokenizer, tmp_path, articles):
+    save_tokenizer(tmp_path / "tokenizer", **settings)
+    corpus = write_corpus(tmp_path / "corpus", articles)
+    manifest = encode_corpus(EncodeRecipe(tokenizer=str(tmp_path / "tokenizer")), corpus, tmp_path / "out")
+    return manifest, EncodedCorpus.open(tmp_path / "out").num_bytes.tolist()
+
+
+def test_documents_that_do_not_come_back_have_no_bytes_and_are_counted(tmp_path, save_tokenizer, capsys):
+    lower = {"splitter": pre_tokenizers.ByteLevel(add_prefix_space=False), "normalizer": normalizers.Lowercase()}
+    loud, quiet = make(1, title="Flood", body="The river"), make(2)
+    body = body_text("Flood", "The river")
+    manifest, num_bytes = encode_with(lower, save_tokenizer, tmp_path, [loud, quiet])
+    assert num_bytes == [0, 0]
+    assert manifest.facts["lossy_documents"] == 2
+    assert (manifest.facts["bytes_per_token"], manifest.counts["bytes"]) == (None, 0)
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert line == (
+        f"dateline: warning: {tmp_path / 'out'}: the tokenizer does not give back 2 of 2 documents "
+        f"({body[:40]!r} comes back as {body[:40].lower()!r}); evaluations will print no bits per byte for them"
+    )
+
+
+def test_documents_that_come_back_keep_their_bytes(tmp_path, save_tokenizer, capsys):
+    composed = {"splitter": pre_tokenizers.ByteLevel(add_prefix_space=False), "normalizer": normalizers.NFC()}
+    manifest, num_bytes = encode_with(
+        composed, save_tokenizer, tmp_path, [make(1, body="caf\u00e9"), make(2, body="cafe\u0301")]
+    )
+    kept = len(body_text("T", "caf\u00e9").encode())
+    assert num_bytes == [kept, 0]
+    assert (manifest.facts["lossy_documents"], manifest.counts["bytes"]) == (1, kept)
+    tokens = len(EncodedCorpus.open(tmp_path / "out").tokens(0))
+    assert manifest.facts["bytes_per_token"] == round(kept / tokens, 3)
+    example = r"('CONTENT: cafe\u0301' comes back as 'CONTENT: caf\xe9')"
+    assert f"does not give back 1 of 2 documents {example};" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "back"),
+    [
+        ({"splitter": pre_tokenizers.Whitespace(), "decoder": None}, "'TITLE : T CONTENT : x'"),
+        ({"splitter": pre_tokenizers.Metaspace(), "decoder": decoders.Replace("▁", "")}, "'TITLE:T\\n\\nCONTENT:x'"),
+        ({"splitter": pre_tokenizers.WhitespaceSplit(), "decoder": decoders.Fuse()}, "'TITLE:TCONTENT:x'"),
+    ],
+)
+def test_a_tokenizer_that_loses_blanks_and_line_ends_shows_it(tmp_path, save_tokenizer, capsys, settings, back):
+    manifest, num_bytes = encode_with(settings, save_tokenizer, tmp_path, [make(1)])
+    assert num_bytes == [0]
+    assert manifest.facts["lossy_documents"] == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert "'TITLE: T\\n\\nCONTENT: x' comes back as" in line
+    assert back in line.partition("comes back as")[2]
+
+
+def test_a_metaspace_tokenizer_that_gives_everything_back_is_no_warning(tmp_path, save_tokenizer, capsys):
+    metaspace = {"splitter": pre_tokenizers.Metaspace(), "decoder": decoders.Metaspace()}
+    manifest, num_bytes = encode_with(metaspace, save_tokenizer, tmp_path, [make(1), make(2, body="x\n  x")])
+    assert num_bytes == [len(body_text("T", "x").encode()), len(body_text("T", "x\n  x").encode())]
+    assert manifest.facts["lossy_documents"] == 0
+    assert "warning" not in capsys.readouterr().err
 
 
 def test_a_finished_folder_is_kept_unless_told_otherwise(tmp_path, corpus_folder, tokenizer_folder):

@@ -9,7 +9,7 @@ from dateline.tokens.tokenizer import bos_id, load_tokenizer, tokenizer_fingerpr
 
 TEXTS = [
     "TITLE: Flood in the valley\n\nCONTENT: the river rose, the minister said.\n",
-    "URL: a.ng\nCOUNTRY: ng\n\n",
+    "URL: a.ng\nCOUNTRY: ng\n",
 ] * 5
 
 
@@ -31,7 +31,7 @@ def test_any_text_comes_back_byte_for_byte(trained, text):
 
 def test_training_learns_merges_and_keeps_all_bytes(trained):
     assert len(trained) == 300
-    assert len(encode(trained, TEXTS[0])) < len(TEXTS[0]) / 2
+    assert len(encode(trained, TEXTS[0])) < len(TEXTS[0]) * 0.6
     assert (trained.bos_token, trained.eos_token, trained.pad_token) == ("<bos>", "<eos>", "<pad>")
     assert [trained.bos_token_id, trained.eos_token_id, trained.pad_token_id] == [0, 1, 2]
 
@@ -41,9 +41,9 @@ def test_training_gives_the_same_tokenizer_every_time(trained):
 
 
 def test_a_vocabulary_must_hold_every_byte():
-    with pytest.raises(UserError, match=r"^vocab_size 258 is too small; a byte-level BPE needs at least 259$"):
-        train_tokenizer(TEXTS, 258)
-    assert len(train_tokenizer(TEXTS, 259)) == 259
+    with pytest.raises(UserError, match=r"^vocab_size 266 is too small; a byte-level BPE needs at least 267$"):
+        train_tokenizer(TEXTS, 266)
+    assert len(train_tokenizer(TEXTS, 267)) == 267
 
 
 def test_a_saved_tokenizer_is_the_same_when_it_is_loaded(trained, tmp_path):
@@ -67,7 +67,7 @@ def test_the_fingerprint_sees_vocabulary_and_special_tokens(trained):
 
 def test_families_without_bos_start_with_eos(trained):
     assert bos_id(trained) == 0
-    other = train_tokenizer(TEXTS, 259)
+    other = train_tokenizer(TEXTS, 267)
     other.bos_token = None
     assert bos_id(other) == 1
 
@@ -94,3 +94,18 @@ def test_a_tokenizer_without_an_end_of_text_token_is_refused(trained, tmp_path):
     path.write_text(json.dumps(config))
     with pytest.raises(UserError, match=r"has no end-of-text token; set eos_token in tokenizer_config\.json$"):
         load_tokenizer(tmp_path)
+
+
+def test_the_fingerprint_does_not_see_what_changes_no_token(trained, tmp_path):
+    from tokenizers.processors import TemplateProcessing
+
+    trained.save_pretrained(tmp_path)
+    habits = load_tokenizer(tmp_path)
+    habits.backend_tokenizer.enable_truncation(8)
+    habits.backend_tokenizer.enable_padding(length=16)
+    habits.backend_tokenizer.post_processor = TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 0)])
+    assert tokenizer_fingerprint(habits) == tokenizer_fingerprint(trained)
+    from tokenizers.normalizers import NFC
+
+    habits.backend_tokenizer.normalizer = NFC()
+    assert tokenizer_fingerprint(habits) != tokenizer_fingerprint(trained)

@@ -1,8 +1,4 @@
-"""`dateline encode`: a corpus into tokens.
-
-Enters: a corpus folder. Leaves: an encoded corpus.
-Deliberately not done: no tokenizer is fetched; --tokenizer names a local folder.
-"""
+"""`dateline encode`: a corpus into tokens, by a trained tokenizer or one from a local folder."""
 
 from __future__ import annotations
 
@@ -44,7 +40,8 @@ def run(words: list[str]) -> None:
     recipe = validate_recipe(EncodeRecipe, data, source="command line")
     manifest = encode_corpus(recipe, args.corpus, args.out, overwrite=args.overwrite)
     counts, facts = manifest.counts, manifest.facts
+    ratio = "unknown" if facts["bytes_per_token"] is None else facts["bytes_per_token"]
     print(
         f"{args.out}: {counts['tokens']:,} tokens in {counts['kept']:,} documents, "
-        f"{facts['bytes_per_token']} bytes per token, vocabulary {facts['vocab_size']:,}"
+        f"{ratio} bytes per token, vocabulary {facts['vocab_size']:,}"
     )

@@ -1,27 +1,34 @@
-"""What the model is told about a document's origin, in training and in evaluation.
-
-Enters: metadata of documents and names of conditions. Leaves: prefix texts.
-Deliberately not done: no tokens here; a prefix is text until `dateline.tokens` encodes it apart from the body.
-"""
+"""Metadata conditions: which place a prefix shows, in training and in evaluation."""
 
 from dateline.conditions.counterfactual import Condition, Conditioner, Prior, expand_conditions, parse_condition, swaps
 from dateline.conditions.dropout import Conditioning, shown_fields
 from dateline.conditions.fields import FIELDS, Field, Metadata, field_value
-from dateline.conditions.template import DEFAULT_FIELDS, render
+from dateline.conditions.template import (
+    DEFAULT_FIELDS,
+    PREFIX_FORMAT,
+    PrefixFormat,
+    chat_template,
+    render,
+    template,
+)
 
 __all__ = [
     "DEFAULT_FIELDS",
     "FIELDS",
+    "PREFIX_FORMAT",
     "Condition",
     "Conditioner",
     "Conditioning",
     "Field",
     "Metadata",
+    "PrefixFormat",
     "Prior",
+    "chat_template",
     "expand_conditions",
     "field_value",
     "parse_condition",
     "render",
     "shown_fields",
     "swaps",
+    "template",
 ]

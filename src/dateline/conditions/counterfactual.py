@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dateline.conditions.fields import FIELDS, Field, Metadata
-from dateline.conditions.template import LABELS, render
+from dateline.conditions.template import LABELS, PREFIX_FORMAT, PrefixFormat, render
 from dateline.errors import UserError
 from dateline.places import continent_of, country
 from dateline.records import stable_hash
@@ -109,12 +109,27 @@ def swaps(fields: Sequence[Field], countries: Sequence[str]) -> list[Condition]:
 class Conditioner:
     """Gives every document its prefix under one condition, the same for every model and batch size."""
 
-    def __init__(self, condition: Condition, *, seed: int, pool: Sequence[Metadata]) -> None:
-        """Args: condition; seed of the lies; pool: the metadata of all documents under evaluation, in any order."""
+    def __init__(
+        self,
+        condition: Condition,
+        *,
+        seed: int,
+        pool: Sequence[Metadata],
+        prefix_format: PrefixFormat = PREFIX_FORMAT,
+    ) -> None:
+        """Prepares the counterfactual places.
+
+        Args:
+            condition: one that has a single prefix a document.
+            seed: of the draw of counterfactual places.
+            pool: the metadata of all documents under evaluation, in any order.
+            prefix_format: that the model was trained with.
+        """
         if condition.transform == "marginal" or condition.country == "all":
             raise ValueError(f"condition '{condition.name}' stands for several prefixes; expand it first")
         self.condition = condition
         self.seed = seed
+        self.prefix_format = prefix_format
         urls: dict[tuple[str, str, str], str] = {}
         for place in pool:
             if place.country:
@@ -159,4 +174,5 @@ class Conditioner:
 
     def prefix(self, metadata: Metadata, document_id: str) -> str:
         """Returns the prefix text of a document; empty under `none`."""
-        return render(self.metadata(metadata, document_id), self.condition.fields)
+        claimed = self.metadata(metadata, document_id)
+        return render(claimed, self.condition.fields, prefix_format=self.prefix_format)

@@ -11,7 +11,6 @@ same outlets. Outlets (`cluster="outlet"`): other outlets too; wider, since arti
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,21 +21,21 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dateline.errors import UserError
-from dateline.evaluate.statistics import (
+from dateline.evaluate.table import DOCUMENT_SCHEMA, groups
+from dateline.records import Score
+from dateline.statistics import (
     RESAMPLES,
     Estimate,
     Labels,
     cluster_sums,
     difference_estimate,
-    holm,
+    holm_by_family,
     minimum_detectable_effect,
     ratio_degrees,
     ratio_error,
     resampled_sums,
     seed_spread,
 )
-from dateline.evaluate.table import DOCUMENT_SCHEMA, groups
-from dateline.records import Score
 
 Cluster = Literal["document", "outlet"]
 _SEED = re.compile(r"[-_.]?seed[-_=]?\d+$")
@@ -129,20 +128,16 @@ def correct(scores: Sequence[Score]) -> list[Score]:
     their own: they say again, for new seeds, what the rows of single runs say. A test that could not be made (p is NaN)
     is in no family and stays NaN.
     """
-    families: dict[tuple[object, ...], list[tuple[int, float]]] = {}
-    for index, score in enumerate(scores):
-        if score.p_value is None or math.isnan(score.p_value):
-            continue
-        key: tuple[object, ...] = (score.metric, score.grouping, score.num_seeds > 1)
-        if score.grouping != "all":
-            swapped = score.condition.startswith("swap:") and "/swap:" in score.versus
-            key = (*key, score.run, *(("swap:",) if swapped else (score.condition, score.versus)))
-        families.setdefault(key, []).append((index, score.p_value))
-    result = [replace(score, p_holm=score.p_value) for score in scores]
-    for tests in families.values():
-        for (index, _), p_holm in zip(tests, holm([p_value for _, p_value in tests]), strict=True):
-            result[index] = replace(result[index], p_holm=p_holm)
-    return result
+    corrected = holm_by_family([score.p_value for score in scores], [_family_of_tests(score) for score in scores])
+    return [replace(score, p_holm=p_holm) for score, p_holm in zip(scores, corrected, strict=True)]
+
+
+def _family_of_tests(score: Score) -> tuple[object, ...]:
+    key = (score.metric, score.grouping, score.num_seeds > 1)
+    if score.grouping == "all":
+        return key
+    swapped = score.condition.startswith("swap:") and "/swap:" in score.versus
+    return (*key, score.run, *(("swap:",) if swapped else (score.condition, score.versus)))
 
 
 def _compare(

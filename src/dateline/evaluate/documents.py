@@ -1,8 +1,7 @@
 """The documents under evaluation, in the tokens of the model that is tested.
 
-Enters: an encoded corpus, a protocol, a model. Leaves: sampled bodies and prefixes as tokens, ids, places and bytes.
-Deliberately not done: no other bytes for another tokenizer: where model and corpus tokenize differently, the stored
-tokens are decoded, checked against the stored byte count, and encoded anew, so that bits per byte stay comparable.
+Where model and corpus tokenize differently, the stored tokens are decoded, checked against the stored byte count, and
+encoded anew: every model is scored on the same bytes, so that bits per byte stay comparable.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Documents:
     metadata: list[Metadata]
     bodies: list[Tokens]
     num_bytes: npt.NDArray[np.int64]
-    """UTF-8 bytes of each whole body."""
+    """UTF-8 bytes of each whole body; 0 where its tokens do not give it back, so that its bytes are not scored."""
     drops: dict[str, int]
     """Reason -> documents of the split that are not in the sample."""
     retokenized: bool
@@ -47,7 +46,7 @@ def take_documents(corpus: EncodedCorpus, protocol: Protocol, subject: Subject) 
         raise UserError(f"{corpus.folder}: no documents in split '{protocol.split}' (there are: {present})")
     places = corpus.continents if protocol.group == "continent" else corpus.countries
     chosen = members[protocol.sample([corpus.ids[i] for i in members], [str(places[i]) for i in members])]
-    bodies, retokenized = _bodies(corpus, chosen, subject)
+    bodies, num_bytes, retokenized = _bodies(corpus, chosen, subject)
     full = np.array([len(body) > 0 for body in bodies])
     if not full.any():
         raise UserError(f"{corpus.folder}: all {len(bodies)} documents of split '{protocol.split}' are empty")
@@ -57,7 +56,7 @@ def take_documents(corpus: EncodedCorpus, protocol: Protocol, subject: Subject) 
         ids=[corpus.ids[index] for index in kept],
         metadata=[corpus.metadata(int(index)) for index in kept],
         bodies=[body for body in bodies if len(body)],
-        num_bytes=corpus.num_bytes[kept],
+        num_bytes=num_bytes[full],
         drops={reason: count for reason, count in drops.items() if count},
         retokenized=retokenized,
     )
@@ -98,11 +97,12 @@ def check_tokens(
 def scored_bytes(subject: Subject, documents: Documents, num_tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Returns the UTF-8 bytes that the scored tokens stand for: all of them, unless the protocol cut the document.
 
-    A cut may fall inside a character; its bytes, at most three, are then not counted.
+    A cut may fall inside a character; its bytes, at most three, are then not counted. Where a document's tokens do not
+    give it back, the number stays 0.
     """
     result = documents.num_bytes.copy()
     for position, (body, count) in enumerate(zip(documents.bodies, num_tokens, strict=True)):
-        if count < len(body):
+        if result[position] and count < len(body):
             text = subject.tokenizer.decode(body[:count].tolist(), clean_up_tokenization_spaces=False)
             result[position] = len(text.rstrip("\ufffd").encode("utf-8"))
     return result
@@ -116,22 +116,29 @@ def count_unknown(subject: Subject, documents: Documents) -> int:
     return int(sum((body == unknown).sum() for body in documents.bodies))
 
 
-def _bodies(corpus: EncodedCorpus, chosen: npt.NDArray[np.int64], subject: Subject) -> tuple[list[Tokens], bool]:
-    """Returns each document's body in the model's tokens, and whether they had to be made anew."""
+def _bodies(
+    corpus: EncodedCorpus, chosen: npt.NDArray[np.int64], subject: Subject
+) -> tuple[list[Tokens], npt.NDArray[np.int64], bool]:
+    """Returns each document's body in the model's tokens, its bytes, and whether the tokens had to be made anew."""
+    from dateline.tokens.fidelity import RoundTrips
     from dateline.tokens.tokenizer import load_tokenizer, tokenizer_fingerprint
 
     stored = [corpus.tokens(int(index)) for index in chosen]
+    num_bytes = corpus.num_bytes[chosen]
     tokenizer = load_tokenizer(corpus.tokenizer_folder)
     if hasattr(subject.tokenizer, "backend_tokenizer") and (
         tokenizer_fingerprint(tokenizer) == tokenizer_fingerprint(subject.tokenizer)
     ):
-        return stored, False
+        return stored, num_bytes, False
     texts = tokenizer.backend_tokenizer.decode_batch([body.tolist() for body in stored], skip_special_tokens=False)
-    for index, text in zip(chosen, texts, strict=True):
+    for index, text, size in zip(chosen, texts, num_bytes, strict=True):
         found = len(text.encode("utf-8"))
-        if found != corpus.num_bytes[index]:
+        if found != size:
+            problem = f"decodes to {found} bytes instead of {size}" if size else "does not decode to its text"
             raise UserError(
-                f"{corpus.folder}: document {corpus.ids[index]} decodes to {found} bytes instead of "
-                f"{corpus.num_bytes[index]}: its tokenizer loses text; encode the corpus with a byte-level one"
+                f"{corpus.folder}: document {corpus.ids[index]} {problem}: its tokenizer loses text, so a model with "
+                "another tokenizer cannot be scored on it; encode the corpus with a byte-level one"
             )
-    return subject.encode(texts), True
+    bodies = subject.encode(texts)
+    sizes = RoundTrips(subject.tokenizer).num_bytes(texts, [body.tolist() for body in bodies])
+    return bodies, np.array(sizes, dtype=np.int64), True

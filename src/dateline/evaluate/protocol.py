@@ -156,9 +156,3 @@ class Protocol(Section):
         else:
             chunks = [body[start : start + self.chunk_length] for start in range(0, len(body), self.chunk_length)]
         return [Segment(np.concatenate([head, chunk]).astype(np.int64), len(chunk)) for chunk in chunks if len(chunk)]
-
-    def num_scored(self, prefix_length: int, body_length: int) -> int:
-        """Returns how many body tokens of a document count."""
-        if self.name == "paper":
-            return max(0, min(body_length, self.truncation - 1 - prefix_length))
-        return body_length

@@ -16,7 +16,7 @@ from dateline.conditions import Field, Metadata, render
 from dateline.errors import UserError
 from dateline.evaluate.subject import Dtype, Subject, load_subject
 from dateline.progress import progress
-from dateline.records import body_text, stable_hash
+from dateline.records import prompt_text, stable_hash
 
 NUM_TOKENS = 60
 
@@ -79,8 +79,8 @@ def _prompt(
     subject: Subject, headline: str, place: Metadata | None, fields: Sequence[Field], num_tokens: int
 ) -> list[int]:
     """Returns `<bos> prefix TITLE: headline CONTENT:`, prefix and body tokenized apart, as in training."""
-    prefix = render(place, fields) if place is not None else ""
-    parts = subject.encode([text for text in (prefix, body_text(headline, "").rstrip()) if text])
+    prefix = render(place, fields, prefix_format=subject.prefix_format) if place is not None else ""
+    parts = subject.encode([prefix, prompt_text(headline)])
     prompt = [subject.bos, *np.concatenate(parts).tolist()]
     subject.check_fits(max(prompt))
     if subject.positions is not None and len(prompt) + num_tokens > subject.positions:

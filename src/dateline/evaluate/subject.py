@@ -1,26 +1,26 @@
-"""The model under test: any causal language model in a local Hugging Face folder.
+"""The model under test: any causal language model in a local Hugging Face folder, loaded without network or its code.
 
-Enters: a folder made by `dateline train`, or any folder that transformers' Auto classes can read. Leaves: a `Subject`,
-ready to score or to write, and a fingerprint of what was tested.
-Deliberately not done: no network, no code from the folder (`trust_remote_code`), no weights made up where a checkpoint
-lacks some: transformers would warn and initialize them at random, and the scores would look like scores.
+Weights that a checkpoint lacks are refused: transformers would initialize them at random, and the scores would look
+like scores.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from dateline.conditions import DEFAULT_FIELDS, FIELDS, Field
+from dateline.conditions import DEFAULT_FIELDS, FIELDS, PREFIX_FORMAT, Field, PrefixFormat
 from dateline.errors import UserError
+from dateline.progress import quiet_transformers
+from dateline.tokens.tokenizer import encode_texts, read_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +45,8 @@ class Subject:
     """Opens every segment: BOS, or EOS for families that have no BOS (GPT-2, Qwen)."""
     fields: tuple[Field, ...]
     """What its prefix shows."""
+    prefix_format: PrefixFormat
+    """How its prefix ends: as in its training."""
     positions: int | None
     """The longest sequence that it can read; None for models without such a limit."""
     vocabulary: int
@@ -56,10 +58,7 @@ class Subject:
         Special tokens that are spelled out in a text (`<|endoftext|>` in an article about language models) are read as
         text: an article cannot end itself.
         """
-        if not texts:
-            return []
-        encoded = self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        return [np.asarray(ids, dtype=np.int32) for ids in encoded]
+        return encode_texts(self.tokenizer, texts)
 
     def check_fits(self, largest: int) -> None:
         """Refuses token ids that the model has no embedding for.
@@ -99,7 +98,7 @@ def load_subject(folder: Path, *, device: str = "auto", dtype: Dtype = "float32"
     if dtype not in ("float32", "bfloat16"):
         raise UserError(f"dtype '{dtype}' is not known; use float32 or bfloat16")
     target = _device(device)
-    with _quiet():
+    with quiet_transformers():
         try:
             loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
                 folder,
@@ -109,14 +108,9 @@ def load_subject(folder: Path, *, device: str = "auto", dtype: Dtype = "float32"
             )
         except Exception as error:  # a damaged file raises what its reader happens to raise
             raise UserError(f"{folder}: not a loadable causal language model ({_first_line(error)})") from None
-        if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-            raise UserError(f"{folder}: no tokenizer in it; save the model's tokenizer there with save_pretrained")
-        try:
-            tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except Exception as error:  # and so does the lack of one
-            raise UserError(
-                f"{folder}: no loadable tokenizer ({_first_line(error)}); save it there with save_pretrained"
-            ) from None
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise UserError(f"{folder}: no tokenizer in it; save the model's tokenizer there with save_pretrained")
+    tokenizer = read_tokenizer(folder)
     model, loading = loaded
     missing = sorted(loading["missing_keys"])
     if missing:
@@ -127,7 +121,6 @@ def load_subject(folder: Path, *, device: str = "auto", dtype: Dtype = "float32"
     bos = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     if bos is None:
         raise UserError(f"{folder}: the tokenizer has neither BOS nor EOS; set bos_token in tokenizer_config.json")
-    tokenizer.model_max_length = int(1e30)  # windows are the protocol's business: no warning about long documents
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return Subject(
         folder=folder,
@@ -135,6 +128,7 @@ def load_subject(folder: Path, *, device: str = "auto", dtype: Dtype = "float32"
         tokenizer=tokenizer,
         bos=int(bos),
         fields=trained_fields(folder),
+        prefix_format=trained_prefix_format(folder),
         positions=int(positions) if positions and positions > 0 else None,
         vocabulary=int(model.get_input_embeddings().num_embeddings),
     )
@@ -161,6 +155,29 @@ def known_fields(folder: Path) -> tuple[Field, ...] | None:
     if unknown:
         raise UserError(f"{folder / 'dateline.json'}: unknown field '{unknown[0]}'; made by a newer Dateline?")
     return tuple(named)
+
+
+def trained_prefix_format(folder: Path) -> PrefixFormat:
+    """Returns how the prefix of a model's training ended; models from elsewhere get the present format.
+
+    For a model that was trained with the earlier format, a line on standard error says what that means.
+
+    Raises:
+        UserError: where the format is not known to this version.
+    """
+    about = _about(folder)
+    found = about.get("prefix_format", 1) if about.get("fields") else PREFIX_FORMAT
+    if found not in get_args(PrefixFormat):
+        raise UserError(f"{folder / 'dateline.json'}: prefix_format {found!r} is not known; made by a newer Dateline?")
+    if found == 1:
+        print(
+            f"{folder}: its prefixes end in an empty line (prefix format 1), as in its training; tools that take text "
+            "(vLLM, llama.cpp, lm_eval) split that line into other tokens and may lose more than the prefix gains: "
+            "train again before others use the model",
+            file=sys.stderr,
+        )
+    chosen: PrefixFormat = found
+    return chosen
 
 
 def subject_fingerprint(folder: Path) -> str:
@@ -209,23 +226,6 @@ def _device(name: str) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device '{name}': no GPU is visible here; use auto or cpu")
     return device
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps transformers' bars and hints out of the output; what matters is raised instead."""
-    from transformers.utils import logging as transformers_logging
-
-    logging: Any = transformers_logging
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def _first_line(error: Exception) -> str:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from dateline.conditions import DEFAULT_FIELDS, Field
 from dateline.corpus import read_articles
 from dateline.errors import UserError
-from dateline.evaluate.statistics import Estimate, ratio_difference
+from dateline.statistics import Estimate, ratio_difference
 from dateline.tokens.mix import Mix
 
 Floats = npt.NDArray[np.float64]

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from dateline.benchmark.questions import read_questions
 from dateline.evaluate.locate.run import evaluate_locating, locate_plan
-from dateline.evaluate.mcq.questions import read_questions
 from dateline.evaluate.mcq.run import evaluate_mcq, mcq_plan
 from dateline.evaluate.perplexity.efficiency import efficiency_plan, evaluate_efficiency
 from dateline.experiment.grid import Run, comparisons

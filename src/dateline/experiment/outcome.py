@@ -16,7 +16,6 @@ from dateline.conditions import Metadata
 from dateline.corpus import read_articles
 from dateline.evaluate.perplexity.leak import METRIC, leaks
 from dateline.evaluate.samples import continuations
-from dateline.evaluate.statistics import Estimate
 from dateline.evaluate.table import read_documents
 from dateline.experiment.gain import newswire_entropies, recovered_gain
 from dateline.experiment.grid import Run, comparisons
@@ -24,6 +23,7 @@ from dateline.experiment.recipe import ExperimentRecipe
 from dateline.manifest import write_atomically
 from dateline.places import PAPER_COUNTRIES
 from dateline.records import Article, Score
+from dateline.statistics import Estimate
 
 
 def summarize(recipe: ExperimentRecipe, runs: list[Run], out: Path, scores: list[Score]) -> dict[str, Any]:

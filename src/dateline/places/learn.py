@@ -1,9 +1,7 @@
-"""Propose outlets from the countries that a corpus declares.
+"""Proposes outlets from the countries that a corpus declares, as rows for an outlet table that a recipe can name.
 
-Enters: a corpus folder's `outlets.csv`, which counts documents by domain, declared country and country as resolved.
-Leaves: `Proposal`s of new domain -> country rows with the numbers behind them, and a CSV file that a recipe can name.
-Deliberately not done: nothing is added to any table by itself, and no row is proposed for a shared platform or a
-portal, whose writers' countries say nothing about the next writer's.
+Nothing is added to any table by itself, and no row is proposed for a shared platform or a portal, whose writers'
+countries say nothing about the next writer's.
 
 Support is the number of documents of a domain that declare a country; agreement is the share of the most frequent one.
 The interval is Wilson's, over documents. Documents of one outlet often get their country from one cell of one table, so
@@ -14,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,15 +23,13 @@ from dateline.places.countries import all_countries, country
 from dateline.places.outlets import PORTALS, outlet
 from dateline.places.resolve import resolve
 from dateline.places.url import parse_url, show
+from dateline.statistics import wilson
 
 EVIDENCE_FILE = "outlets.csv"
 EVIDENCE_COLUMNS = ("domain", "declared", "country", "documents")
 PROPOSAL_COLUMNS = ("domain", "country", "name", "support", "agreement")
 MIN_SUPPORT = 20
 MIN_AGREEMENT = 0.9
-
-_Z = 1.959963984540054
-"""Two-sided 95%."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +67,10 @@ class Proposal:
     """What contradicts the row (`shipped table: us`, `suffix .co.za: za`); empty if nothing does."""
 
 
-def propose(
+def weigh(
     evidence: Iterable[OutletEvidence], *, min_support: int = MIN_SUPPORT, min_agreement: float = MIN_AGREEMENT
-) -> list[Proposal]:
-    """Returns the rows that a corpus's declared countries suggest, best supported first.
+) -> tuple[list[Proposal], Counter[str]]:
+    """Returns the rows that a corpus's declared countries suggest, and how many domains gave none for which reason.
 
     A domain is proposed if enough of its documents declare a country, enough of those agree, and the shipped table does
     not say so already. Rows that the shipped table or the suffix contradicts are among them, marked by `conflict`.
@@ -85,19 +80,11 @@ def propose(
         min_support: documents with a declared country, at least 1.
         min_agreement: share of the most frequent country, above 0.5 (so that there is only one) and at most 1.
 
+    Returns:
+        The proposals, best supported first; reason -> number of domains that are not proposed.
+
     Raises:
         UserError: a threshold lies outside its range.
-    """
-    return weigh(evidence, min_support=min_support, min_agreement=min_agreement)[0]
-
-
-def weigh(
-    evidence: Iterable[OutletEvidence], *, min_support: int = MIN_SUPPORT, min_agreement: float = MIN_AGREEMENT
-) -> tuple[list[Proposal], Counter[str]]:
-    """Returns the proposals, as `propose` does, and how many domains gave none for which reason.
-
-    Raises:
-        UserError: as `propose`.
     """
     if min_support < 1:
         raise UserError(f"min_support {min_support}: must be at least 1 document")
@@ -124,15 +111,15 @@ def weigh(
             continue
         code, most = ranked[0]
         runner_up = ranked[1][0] if len(ranked) > 1 else ""
-        low, high = wilson(most, support)
+        share = wilson(most, support)
         proposals.append(
             Proposal(
                 domain=domain,
                 country=code,
                 support=support,
-                agreement=most / support,
-                low=low,
-                high=high,
+                agreement=share.value,
+                low=share.low,
+                high=share.high,
                 runner_up=runner_up,
                 undecided=undecided[domain],
                 conflict=_conflict(domain, code),
@@ -171,23 +158,6 @@ def _conflict(domain: str, code: str) -> str:
         if piece.kind == "suffix" and (piece.country or piece.continent) not in (code, all_countries()[code].continent):
             against.append(f"{piece.detail}: {piece.country or piece.continent}")
     return ", ".join(against)
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Returns the 95% score interval of a share (Wilson 1927), which stays inside [0, 1] and has width at 0 and 1.
-
-    Raises:
-        ValueError: there are no trials, or more successes than trials.
-    """
-    if not 0 <= successes <= trials or trials == 0:
-        raise ValueError(f"{successes} of {trials} is no share")
-    share, z2 = successes / trials, _Z * _Z
-    middle = share + z2 / (2 * trials)
-    half = _Z * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials * trials))
-    scale = 1 + z2 / trials
-    low = 0.0 if successes == 0 else (middle - half) / scale
-    high = 1.0 if successes == trials else (middle + half) / scale
-    return low, high
 
 
 def read_evidence(path: str | Path) -> list[OutletEvidence]:

@@ -9,7 +9,7 @@ from numbers import Real
 from typing import TypeGuard
 
 from dateline.places.countries import all_countries
-from dateline.places.learn import wilson
+from dateline.statistics.intervals import wilson
 
 MINUS = "\u2212"
 NOT_AVAILABLE = "not available"
@@ -196,7 +196,8 @@ class Share:
     @property
     def ends(self) -> tuple[float, float]:
         """The 95% interval, between 0 and 1."""
-        return wilson(self.part, self.whole)
+        found = wilson(self.part, self.whole)
+        return found.low, found.high
 
     @property
     def text(self) -> str:

@@ -1,12 +1,11 @@
-"""A corpus folder becomes an encoded corpus: every article is tokenized exactly once.
+"""A corpus folder becomes an encoded corpus: every article is tokenized exactly once, without special tokens.
 
-Enters: articles in Parquet. Leaves: Arrow shards of body tokens with metadata, the tokenizer beside them, a manifest.
-Deliberately not done: no truncation, no special tokens, no processes: `tokenizers` uses all cores from one thread,
-while a second thread reads and writes.
+No processes: `tokenizers` uses all cores from one thread, while a second thread reads and writes.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -17,21 +16,31 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from dateline.conditions import DEFAULT_FIELDS, Metadata, render
+from dateline.conditions import DEFAULT_FIELDS, FIELDS, Metadata, render
 from dateline.config import Section
 from dateline.corpus import read_articles
 from dateline.errors import UserError
 from dateline.manifest import Manifest, new_folder, require_manifest, stage_fingerprint, write_manifest
 from dateline.progress import progress
 from dateline.records import Article, body_text
+from dateline.tokens.fidelity import RoundTrips
 from dateline.tokens.store import SCHEMA, TEXT_COLUMNS, ShardWriter
-from dateline.tokens.tokenizer import load_tokenizer, tokenizer_fingerprint, train_tokenizer
+from dateline.tokens.tokenizer import (
+    adapt_tokenizer,
+    check_boundary,
+    load_tokenizer,
+    save_tokenizer,
+    tokenizer_fingerprint,
+    train_tokenizer,
+)
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
     from transformers import PreTrainedTokenizerFast
 
 BATCH_DOCUMENTS = 1_000
+HARD_TITLES = ("", " blanks", "\nline end", "\u0301mark", "\U0001f600", "2026", "\u201cquoted\u201d")
+"""Beginnings of titles that a tokenizer might join with what stands before them."""
 
 
 class EncodeRecipe(Section):
@@ -68,16 +77,22 @@ def encode_corpus(recipe: EncodeRecipe, corpus: Path, out: Path, *, overwrite: b
             tokenizer = train_tokenizer(_training_texts(corpus, recipe.training_articles), recipe.vocab_size)
         else:
             tokenizer = load_tokenizer(recipe.tokenizer)
-        tokenizer.save_pretrained(folder / "tokenizer")
-        num_tokens = num_bytes = longest = 0
+        for change in adapt_tokenizer(tokenizer):
+            print(f"{recipe.tokenizer}: as saved with the corpus, the tokenizer {change}", file=sys.stderr)
+        _check_boundary(tokenizer, corpus)
+        save_tokenizer(tokenizer, folder / "tokenizer")
+        trips = RoundTrips(tokenizer)
+        num_tokens = num_bytes = longest = given_back = 0
         with ShardWriter(folder) as writer, progress("encode", total, "articles") as advance:
-            for batch, counts in _encode(tokenizer, read_articles(corpus)):
+            for batch, counts in _encode(tokenizer, trips, read_articles(corpus)):
                 if not counts.all():
                     empty = batch.column("id")[int(counts.argmin())]
                     raise UserError(f"{corpus}: the tokenizer gives no token at all for article {empty}; use another")
                 writer.write(batch)
                 num_tokens += int(counts.sum())
-                num_bytes += int(batch.column("num_bytes").to_numpy().sum())
+                sizes = batch.column("num_bytes").to_numpy()
+                num_bytes += int(sizes.sum())
+                given_back += int(counts[sizes > 0].sum())
                 longest = max(longest, int(counts.max()))
                 advance(batch.num_rows)
         if writer.num_documents == 0:
@@ -90,14 +105,33 @@ def encode_corpus(recipe: EncodeRecipe, corpus: Path, out: Path, *, overwrite: b
             facts={
                 "vocab_size": len(tokenizer),
                 "tokenizer": tokenizer_fingerprint(tokenizer),
-                "bytes_per_token": round(num_bytes / max(num_tokens, 1), 3),
+                "bytes_per_token": round(num_bytes / given_back, 3) if given_back else None,
                 "longest": longest,
+                "lossy_documents": trips.lossy,
             },
             packages=("tokenizers", "transformers", "pyarrow"),
         )
         assert manifest.fingerprint == stage_fingerprint("encode", data, parents)
         write_manifest(folder, manifest)
+    if trips.example is not None:
+        text, back = trips.example
+        print(
+            f"dateline: warning: {out}: the tokenizer does not give back {trips.lossy:,} of {writer.num_documents:,} "
+            f"documents ({text} comes back as {back}); evaluations will print no bits per byte for them",
+            file=sys.stderr,
+        )
     return manifest
+
+
+def _check_boundary(tokenizer: PreTrainedTokenizerFast, corpus: Path) -> None:
+    """Checks prefixes of different outlets in front of different titles, some of the corpus and some hard ones."""
+    places: dict[str, Article] = {}
+    for article in islice(read_articles(corpus), BATCH_DOCUMENTS):
+        places.setdefault(article.domain, article)
+    chosen = list(islice(places.values(), 30))
+    prefixes = ["", *(render(_metadata(article), (field,)) for article in chosen[:5] for field in FIELDS)]
+    prefixes += [render(_metadata(article), DEFAULT_FIELDS) for article in chosen]
+    check_boundary(tokenizer, sorted(set(prefixes)), [chosen[0].title, *HARD_TITLES] if chosen else HARD_TITLES)
 
 
 def _training_texts(corpus: Path, limit: int) -> Iterator[str]:
@@ -116,7 +150,7 @@ def _metadata(article: Article) -> Metadata:
 
 
 def _encode(
-    tokenizer: PreTrainedTokenizerFast, articles: Iterator[Article]
+    tokenizer: PreTrainedTokenizerFast, trips: RoundTrips, articles: Iterator[Article]
 ) -> Iterator[tuple[pa.RecordBatch, np.ndarray[Any, Any]]]:
     """Yields record batches in order; reading and tokenizing the next ones overlaps with building this one."""
     backend = tokenizer.backend_tokenizer
@@ -148,5 +182,5 @@ def _encode(
             tokens = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values, type=pa.int32()))
             columns: list[pa.Array[Any]] = [tokens]
             columns += [pa.array([getattr(a, name) for a in batch], type=pa.string()) for name in TEXT_COLUMNS]
-            columns.append(pa.array([len(text.encode("utf-8")) for text in texts], type=pa.int32()))
+            columns.append(pa.array(trips.num_bytes(texts, lists), type=pa.int32()))
             yield pa.RecordBatch.from_arrays(columns, schema=SCHEMA), counts

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from threading import RLock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +21,13 @@ from dateline.errors import UserError
 from dateline.tokens.mix import DocumentStream, Mix
 from dateline.tokens.pack import PackedRows, pack, split_into_chunks
 from dateline.tokens.store import EncodedCorpus
+from dateline.tokens.tokenizer import Tokens, encode_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 ROWS = 0x40035
 """Stream number of the draw that sorts the rows of a window."""
-
-Tokens = npt.NDArray[np.int32]
 
 
 class Packing(Section):
@@ -75,11 +74,9 @@ class PrefixTable:
         known = self._numbers.get(text)
         if known is not None:
             return known
-        ids: Any = []
-        if text:  # a URL that holds "<eos>" means the characters
-            ids = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        ids = encode_texts(self._tokenizer, [text])[0]
         self.num_capped += len(ids) > self._max_tokens
-        self.tokens.append(np.asarray(ids[: self._max_tokens], dtype=np.int32))
+        self.tokens.append(ids[: self._max_tokens])
         self._numbers[text] = len(self.tokens) - 1
         return len(self.tokens) - 1
 

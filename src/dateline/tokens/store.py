@@ -1,8 +1,6 @@
-"""The encoded corpus on disk: Arrow IPC shards, memory-mapped.
+"""The encoded corpus on disk: Arrow IPC shards, memory-mapped, so that any document is read without the rest.
 
-Enters: encoded articles in batches. Leaves: `EncodedCorpus`, which gives any document's body tokens and metadata
-without reading the rest.
-Deliberately not done: no BOS, EOS, prefix, split or order in the token column; those belong to whoever reads.
+The token column holds bodies alone; BOS, EOS, prefix and order belong to whoever reads.
 """
 
 from __future__ import annotations
@@ -27,6 +25,7 @@ SCHEMA = pa.schema(
     + [pa.field(name, pa.string()) for name in TEXT_COLUMNS]
     + [pa.field("num_bytes", pa.int32())]
 )
+"""One row a document; `num_bytes` is 0 where the tokens do not give the text back: its bytes were not all encoded."""
 SHARD_DOCUMENTS = 100_000
 
 
@@ -143,7 +142,7 @@ class EncodedCorpus:
 
     @cached_property
     def num_bytes(self) -> npt.NDArray[np.int64]:
-        """Body bytes of every document, shape [num_documents]."""
+        """Body bytes of every document, 0 where its tokens do not give it back, shape [num_documents]."""
         return np.concatenate([batch.column("num_bytes").to_numpy() for batch in self._batches]).astype(np.int64)
 
     @cached_property

@@ -1,7 +1,11 @@
 """A model's scores as a table, under the settings of the command line."""
 
+import json
+import shutil
+
 import pytest
 
+from dateline.evaluate.table import read_scores
 from dateline.manifest import read_manifest
 
 
@@ -89,3 +93,19 @@ def test_mistakes_leave_nothing(dateline, finished, tmp_path, more, message):
     assert message in said.err
     assert len(said.err.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bytes_that_were_not_scored_are_named_on_standard_error(dateline, finished, tmp_path):
+    model = shutil.copytree(finished / "runs" / "plain" / "model", tmp_path / "model")
+    path = model / "tokenizer.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"normalizer": {"type": "Lowercase"}}))
+    command = words(finished, tmp_path / "s")
+    command[2] = model
+    said = dateline(*command, "--conditions", "none", "--protocol.num_documents", "5")
+    assert said.code == 0, said.err
+    assert (
+        "dateline: warning: no bits per byte: the tokenizer does not give back the text of 5 of 5 documents, so not "
+        "all of their bytes were scored\n"
+    ) in said.err
+    assert "bits_per_byte" not in {score.metric for score in read_scores(tmp_path / "s")}
+    assert dateline(*words(finished, tmp_path / "t"), "--conditions", "none").err.count("warning") == 0

@@ -1,6 +1,6 @@
 import pytest
 
-from dateline.corpus.text.language import SLICE, check_language, is_written_in, language_of
+from dateline.corpus.text.language import SLICE, check_language, language_of
 from dateline.errors import UserError
 
 ENGLISH = "The president told reporters in Accra that the budget would be presented before the end of the month. " * 3
@@ -20,14 +20,6 @@ def test_only_the_beginning_is_looked_at() -> None:
     long = ENGLISH * 10
     assert len(long) > SLICE
     assert language_of(long + GERMAN * 100) == language_of(long)
-
-
-def test_the_gate_asks_for_language_and_threshold() -> None:
-    assert is_written_in(ENGLISH, "en", 0.5)
-    assert not is_written_in(GERMAN, "en", 0.0)
-    short = "The president said. "
-    assert is_written_in(short, "en", 0.2)
-    assert not is_written_in(short, "en", 0.9)
 
 
 def test_an_unknown_language_is_refused_with_the_known_ones() -> None:

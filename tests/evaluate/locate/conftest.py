@@ -53,7 +53,7 @@ def told(tmp_path_factory, llama):
         if fields is None:
             about.unlink()
         else:
-            about.write_text(json.dumps({"fields": fields, "fingerprint": "e" * 16}))
+            about.write_text(json.dumps({**json.loads(about.read_text()), "fields": fields, "fingerprint": "e" * 16}))
         return folder
 
     return make

@@ -14,7 +14,7 @@ from dateline.evaluate.locate.guesses import (
     posterior_table,
     reliability_table,
 )
-from dateline.evaluate.statistics import mcnemar, wilson
+from dateline.statistics import mcnemar, wilson
 
 ABOUT = {"protocol": "p", "model": "m", "corpus": "c", "fields": "country"}
 CODES, CONTINENTS = ["ng", "ke", "gb", "us"], ["Africa", "Africa", "Europe", "America"]

@@ -59,7 +59,7 @@ def test_the_first_tokens_alone_are_a_text_of_their_own(llama, bodies):
 
 def test_outlets_are_summed_over(llama, placed_corpus, bodies):
     found = open_locator(llama, ["ng", "gb"], outlets=2, corpus=placed_corpus, device="cpu")
-    texts = ["URL: dailypost.ng\nCOUNTRY: ng\n\n", "URL: punchng.com\nCOUNTRY: ng\n\n"]
+    texts = ["URL: dailypost.ng\nCOUNTRY: ng\n", "URL: punchng.com\nCOUNTRY: ng\n"]
     nats = np.array([alone(found.subject, text, bodies[0]) for text in texts])
     expected = -np.logaddexp.reduce(np.log([0.5, 0.5]) - nats)
     assert found.nll(bodies[:1], ["a"])[0, 0] == pytest.approx(expected, rel=1e-5)

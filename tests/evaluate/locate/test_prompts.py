@@ -2,6 +2,7 @@
 
 import pytest
 
+from dateline.conditions import render
 from dateline.errors import UserError
 from dateline.evaluate.locate.prompts import (
     check_countries,
@@ -13,19 +14,23 @@ from dateline.evaluate.locate.prompts import (
 )
 
 
+def texts(prompts):
+    return [render(place, prompts.fields) for place in prompts.places]
+
+
 def test_one_prompt_a_country_without_outlet_and_date():
     found = country_prompts(["domain", "country", "continent", "date"], ["ng", "United Kingdom", "ng"])
     assert found.countries == ["ng", "gb"]
     assert found.continents == ["Africa", "Europe"]
     assert found.fields == ("country", "continent")
-    assert found.texts == ["COUNTRY: ng\nCONTINENT: Africa\n\n", "COUNTRY: gb\nCONTINENT: Europe\n\n"]
+    assert texts(found) == ["COUNTRY: ng\nCONTINENT: Africa\n", "COUNTRY: gb\nCONTINENT: Europe\n"]
     assert found.weights.tolist() == [1, 1]
 
 
 def test_outlets_of_a_country_share_its_weight(placed_corpus):
     found = outlet_prompts(["domain", "country"], ["ng", "gb"], placed_corpus, 5)
     assert found.fields == ("domain", "country")
-    assert found.texts[0] == "URL: dailypost.ng\nCOUNTRY: ng\n\n"
+    assert texts(found)[0] == "URL: dailypost.ng\nCOUNTRY: ng\n"
     assert found.place.tolist() == [0, 0, 1]
     assert found.weights.tolist() == [0.5, 0.5, 1]
     one = outlet_prompts(["domain", "country"], ["ng", "gb"], placed_corpus, 1)

@@ -68,7 +68,7 @@ def test_fewer_tokens_are_another_protocol_and_outlets_other_prompts(tmp_path, f
     )
     manifest = read_manifest(tmp_path / "o")
     assert manifest.drops == {"not in the sample": 15}
-    assert manifest.facts["prompts"]["URL: punchng.com\nCOUNTRY: ng\n\n"] == 0.5
+    assert manifest.facts["prompts"]["URL: punchng.com\nCOUNTRY: ng\n"] == 0.5
     scores = read_scores(tmp_path / "o")
     assert scores[0].protocol != read_scores(folder)[0].protocol
     assert {s.run for s in scores} == {"tiny"}

@@ -38,6 +38,6 @@ def question_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def questions(question_file):
-    from dateline.evaluate.mcq.questions import read_questions
+    from dateline.benchmark.questions import read_questions
 
     return read_questions(question_file)

@@ -27,11 +27,11 @@ def test_the_folder_holds_scores_items_and_what_made_them(finished, questions):
     rows = pq.read_table(finished / "items.parquet").to_pylist()
     assert {row["id"] for row in rows if row["form"] == "cloze"} == {q.id for q in questions}
     scores = read_scores(finished)
-    for told in ("gold", "none", "wrong"):
-        cloze = [row["correct"] for row in rows if row["form"] == "cloze" and row["condition"] == told]
-        (score,) = [s for s in scores if (s.metric, s.condition, s.grouping) == ("accuracy_cloze", told, "all")]
+    for condition in ("gold", "none", "wrong"):
+        cloze = [row["correct"] for row in rows if row["form"] == "cloze" and row["condition"] == condition]
+        (score,) = [s for s in scores if (s.metric, s.condition, s.grouping) == ("accuracy_cloze", condition, "all")]
         assert score.value == pytest.approx(sum(cloze) / 4)
-        assert (score.num_documents, score.fields) == (4, "" if told == "none" else "country")
+        assert (score.num_documents, score.fields) == (4, "" if condition == "none" else "country")
     assert {s.metric for s in scores if s.versus == "a/none"} >= {
         "accuracy_cloze_difference",
         "switch_cloze_difference",

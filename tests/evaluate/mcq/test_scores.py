@@ -1,13 +1,93 @@
-"""Shares with the right interval, paired differences with the right test, nothing lost from a denominator."""
+"""Points of items, the table of items, and scores with the right interval and the right test."""
 
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from dateline.evaluate.mcq.scores import PUBLISHED, Answers, score_rows
-from dateline.evaluate.statistics import mcnemar, wilson
+from dateline.errors import UserError
+from dateline.evaluate.mcq.ask import letter_place
+from dateline.evaluate.mcq.scores import (
+    ITEMS,
+    PUBLISHED,
+    Answers,
+    check_comparable,
+    cloze_points,
+    letter_points,
+    matching_answers,
+    read_answers,
+    score_rows,
+    share,
+    shift_points,
+    switch_points,
+    winner,
+    write_items,
+)
+from dateline.manifest import Manifest, write_manifest
+from dateline.statistics import mcnemar, wilson
+
+COSTS = st.lists(st.integers(0, 20).map(lambda n: n / 2), min_size=2, max_size=6)
+
+
+@given(COSTS)
+def test_one_point_is_shared_out_in_full_whichever_option_is_right(values):
+    values = np.array(values)
+    assert sum(share(values, answer) for answer in range(len(values))) == pytest.approx(1)
+
+
+@given(COSTS, st.randoms())
+def test_the_order_of_options_does_not_matter(values, random):
+    order = list(range(len(values)))
+    random.shuffle(order)
+    values = np.array(values)
+    assert share(values[order], order.index(0)) == share(values, 0)
+
+
+def test_ties_have_no_winner_and_rounding_is_a_tie():
+    assert winner(np.array([2.0, 1.0, 3.0])) == 1
+    assert winner(np.array([1.0, 1.0 + 1e-7, 3.0])) == -1
+    assert share(np.array([1.0, 1.0 + 1e-7, 3.0]), 1) == 0.5
+
+
+def test_bytes_and_not_characters_are_counted():
+    # 3 characters each, but 9 bytes and 3: per character the first would be worse, per byte it is better
+    nats = np.array([6.0, 3.0])
+    assert cloze_points(nats, ("कखग", "abc"), 0) == 1.0
+
+
+@pytest.mark.parametrize("number", [2, 3, 4, 5])
+@pytest.mark.parametrize("liked", [0, 1])
+def test_a_model_that_always_says_the_same_letter_gets_chance_wherever_the_answer_stands(number, liked):
+    nats = np.array(
+        [[0.0 if letter_place(option, turn, number) == liked else 5.0 for option in range(number)]
+         for turn in range(number)]
+    )  # fmt: skip
+    assert [letter_points(nats, answer) for answer in range(number)] == pytest.approx([1 / number] * number)
+
+
+@given(COSTS, st.integers(1, 3))
+def test_a_model_that_ignores_the_place_gets_exactly_one_half(values, rotations):
+    same = np.array([values] * rotations)
+    assert switch_points(same, same, 0, 1) == 0.5
+    assert shift_points(same, same, 0, 1) == 0.5
+
+
+@given(COSTS, COSTS.map(lambda values: values[:2]))
+def test_exchanging_the_places_turns_the_switch_round(first, second):
+    first, second = np.array(first[:2]), np.array(second)
+    assert switch_points(first, second, 0, 1) + switch_points(second, first, 0, 1) == 1
+    assert shift_points(first, second, 0, 1) + shift_points(second, first, 0, 1) == 1
+
+
+def test_following_the_place_earns_all_and_a_mere_shift_shows_only_in_the_shift():
+    assert switch_points(np.array([1.0, 2.0]), np.array([2.0, 1.0]), 0, 1) == 1.0
+    assert switch_points(np.array([2.0, 1.0]), np.array([1.0, 2.0]), 0, 1) == 0.0
+    weaker = np.array([1.0, 3.0]), np.array([1.0, 2.0])
+    assert (switch_points(*weaker, 0, 1), shift_points(*weaker, 0, 1)) == (0.5, 1.0)
+
 
 ORIGIN = {"model": "m", "corpus": "q", "protocol": "mcq-1", "generative": "paper-generative-1"}
 
@@ -98,3 +178,47 @@ def test_a_group_of_one_item_has_no_bootstrap_interval():
     (score,) = rows([answers([0.5], form="letter")])
     assert score.value == 0.5
     assert math.isnan(score.ci_low)
+
+
+def stored(condition="gold", ids=("i", "j")):
+    return Answers("a", condition, "cloze", list(ids), ["ng", ""], ["Africa", ""], [0.25, 1.0], [-1, 2],
+                   [[0.5, 0.25], []], ["", "\x1b"], "country")  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_items(tmp_path / ITEMS, [stored(), stored("none")], ORIGIN)
+    write_manifest(tmp_path, Manifest.of("mcq", {"run": "a"}, {"questions": "q"}, facts={"protocol": "mcq-1"}))
+    return tmp_path
+
+
+def test_what_is_written_is_read_back(folder):
+    assert read_answers(folder) == [stored(), stored("none")]
+
+
+def test_only_the_same_conditions_on_the_same_items_match(folder):
+    assert matching_answers(folder, [stored("none"), stored("wrong")]) == [stored("none")]
+    with pytest.raises(UserError, match="was asked under gold, none; a comparison needs a condition in common"):
+        matching_answers(folder, [stored("wrong")])
+
+
+@pytest.mark.parametrize(
+    ("run", "change", "message"),
+    [
+        ("b", {"corpus": "other"}, "run 'a' was asked other questions"),
+        ("b", {"protocol": "mcq-2"}, "run 'a' was asked in another way"),
+        ("a", {}, "holds a run that is called 'a' too"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(folder, run, change, message):
+    check_comparable(folder, "b", ORIGIN)
+    with pytest.raises(UserError, match=message):
+        check_comparable(folder, run, {**ORIGIN, **change})
+
+
+def test_a_folder_without_items_is_refused(tmp_path, folder):
+    with pytest.raises(UserError, match="no such folder; make it with: dateline eval mcq"):
+        read_answers(tmp_path / "nowhere")
+    (folder / ITEMS).write_text("no table")
+    with pytest.raises(UserError, match="not a readable table of items"):
+        read_answers(folder)

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import normalizers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import dateline.model.scoring as scoring
@@ -17,7 +18,11 @@ from dateline.evaluate.perplexity import evaluate_perplexity, perplexity_plan
 from dateline.evaluate.protocol import Protocol
 from dateline.evaluate.table import merge_scores, read_documents, read_scores
 from dateline.manifest import is_current, read_manifest, stage_fingerprint
+from dateline.records import Article, body_text
+from dateline.testing import write_corpus as write_articles
+from dateline.tokens.encode import EncodeRecipe, encode_corpus
 from dateline.tokens.store import EncodedCorpus
+from dateline.tokens.tokenizer import load_tokenizer
 
 STRICT = Protocol(window=96, prefix_room=48)
 CONDITIONS = ("gold", "none", "wrong", "swap:ke")
@@ -118,7 +123,7 @@ def test_scores_are_the_averages_of_the_documents(done):
             assert score.ci_low <= score.value <= score.ci_high
             assert (score.num_documents, score.num_tokens) == (len(members), tokens)
             assert score.protocol == STRICT.fingerprint()
-            assert score.model == "f" * 16
+            assert score.model == manifest.parents["model"]
             assert score.corpus == manifest.parents["corpus"]
 
 
@@ -135,6 +140,36 @@ def test_manifest_says_what_was_done(done, llama, corpus):
     )
     assert is_current(out, stage_fingerprint("perplexity", recipe, parents))
     json.dumps(manifest.model_dump())
+
+
+def test_no_bits_per_byte_for_bytes_that_were_not_scored(llama, tmp_path):
+    """From a tokenizer that loses capitals, through encode, to a model of that tokenizer."""
+    model = shutil.copytree(llama, tmp_path / "run") / "model"
+    lower = load_tokenizer(model)
+    lower.backend_tokenizer.normalizer = normalizers.Replace("Flood", "flood")
+    lower.save_pretrained(model)
+    lower.save_pretrained(tmp_path / "tokenizer")
+    titles = {"lossy": ["Flood", "Rates", "Cup"], "faithful": ["Rates", "Cup"]}
+    found = {}
+    for name, several in titles.items():
+        stories = [
+            Article(f"{number:016x}", "u", "dawn.com", "pk", "Asia", "", title, "the river", "hand", "test")
+            for number, title in enumerate(several)
+        ]
+        corpus = write_articles(tmp_path / name, stories)
+        encode_corpus(EncodeRecipe(tokenizer=str(tmp_path / "tokenizer")), corpus, tmp_path / f"{name}-encoded")
+        out = tmp_path / f"{name}-scores"
+        manifest = evaluate(
+            tmp_path / "run", tmp_path / f"{name}-encoded", out, conditions=("gold", "marginal:uniform")
+        )
+        assert manifest.facts["tokenizer"] == "the corpus's"
+        sizes = sorted(row["num_bytes"] for row in rows(out))
+        found[name] = manifest.facts["lossy_documents"], sizes, {score.metric for score in read_scores(out)}
+    cup, rates = (len(body_text(title, "the river")) for title in ("Cup", "Rates"))
+    assert found["lossy"][:2] == (1, [0, cup, rates])
+    assert found["faithful"][:2] == (0, [cup, rates])
+    assert {"nll", "ppl"} <= found["lossy"][2]
+    assert found["faithful"][2] - found["lossy"][2] == {"bits_per_byte"}
 
 
 def test_any_model_with_its_own_tokenizer(done, gpt2, corpus, tmp_path):

@@ -1,9 +1,4 @@
-"""`dateline audit`: whether a set of questions is fit for use.
-
-Enters: a file of many-choice questions. Leaves: a report in the terminal (or JSON), on request a folder; exit code 3
-where the set is not fit for use.
-Deliberately not done: no model is asked anything, and the file is not changed.
-"""
+"""`dateline audit`: whether a set of multiple-choice questions is fit for use; exit code 3 where it is not."""
 
 from __future__ import annotations
 
@@ -22,17 +17,17 @@ from dateline.errors import UserError, one_line
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from dateline.evaluate.mcq.audit import Audit, Finding
+    from dateline.benchmark import Audit, Finding
 
 UNFIT = 3
 """Exit code where a set is not fit for use."""
-KINDS = {"mcq": "many-choice questions: positions, cues, repeats, places, and what a blind guesser gets"}
+KINDS = {"mcq": "multiple-choice questions: positions, cues, repeats, places, and what a blind guesser gets"}
 STYLES = {"unfit": "bold red", "look": "yellow", "fit": "green"}
 
 
 @dataclass(frozen=True)
 class AuditQuestions:
-    """Says whether a set of many-choice questions is fit for use, check by check.
+    """Says whether a set of multiple-choice questions is fit for use, check by check.
 
     FILE is JSON Lines, JSON or Parquet with question, options, correct_answer (or answer) and country. Each check gives
     a number with its 95% interval and a verdict: fit, look (read the items) or unfit. The exit code is 3 if any check
@@ -67,7 +62,7 @@ def run(words: list[str]) -> None:
         hint = f"did you mean '{near[0]}'?" if near else f"write: dateline audit mcq {words[0]}"
         raise UserError(f"unknown kind of set '{words[0]}'; {hint}")
     args = tyro.cli(AuditQuestions, prog="dateline audit mcq", args=words[1:])
-    from dateline.evaluate.mcq.audit import as_plain, audit_questions, parse_quota, write_audit
+    from dateline.benchmark import as_plain, audit_questions, parse_quota, write_audit
     from dateline.manifest import check_free
 
     quota = parse_quota(args.quota) if args.quota else ""
@@ -110,17 +105,17 @@ def described(audit: Audit) -> list[RenderableType]:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in ("check", "verdict", "number", "95% interval", "chance", "what the number is"):
         table.add_column(name, justify="right" if name in ("number", "95% interval", "chance") else "left")
-    told = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    told.add_column(no_wrap=True)
-    told.add_column(overflow="fold")
+    sentences = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    sentences.add_column(no_wrap=True)
+    sentences.add_column(overflow="fold")
     for finding in audit.findings:
         style = STYLES[finding.verdict]
         cells = _cells(finding)
         table.add_row(Text(finding.check), Text(finding.verdict, style=style), *(Text(cell) for cell in cells))
         if finding.verdict != "fit":  # --json and --out have the words of all
-            told.add_row(Text(finding.check, style=style), Text(f"{one_line(finding.sentence)} ({finding.rule})"))
+            sentences.add_row(Text(finding.check, style=style), Text(f"{one_line(finding.sentence)} ({finding.rule})"))
     head = f"{one_line(str(audit.path))}: {audit.num_items:,} items, {audit.num_questions:,} of them questions"
-    return [Text(head, style="bold"), Text(""), table, Text(""), told]
+    return [Text(head, style="bold"), Text(""), table, Text(""), sentences]
 
 
 def _cells(finding: Finding) -> tuple[str, str, str, str]:

@@ -1,8 +1,6 @@
-"""`dateline eval mcq`: a model's answers to many-choice questions by log-likelihood.
+"""`dateline eval mcq`: a model's answers to multiple-choice questions, or the questions as tasks for lm_eval.
 
-Enters: a model folder and a file of questions. Leaves: a folder with scores and items, and a table; or tasks for
-lm-evaluation-harness.
-Deliberately not done: no audit of the questions: that is `dateline audit mcq FILE`, and comes first.
+The audit of the questions, `dateline audit mcq FILE`, comes first.
 """
 
 from __future__ import annotations
@@ -34,12 +32,12 @@ WARNING = (
 
 @dataclass(frozen=True)
 class Mcq:
-    """Asks a model many-choice questions; every item counts.
+    """Asks a model multiple-choice questions; every item counts.
 
     Cloze: each option continues the question, and the fewest nats per byte win. Letter: the most probable letter behind
     the lettered options, averaged over all rotations of the options. Switch: items with two answers are asked twice,
-    told each place; a model that ignores places gets exactly one half. Ties share the point. The prefix shows country
-    and continent, never a URL.
+    once under each place; a model that ignores places gets exactly one half. Ties share the point. The prefix shows
+    country and continent, never a URL.
     """
 
     model: Annotated[Path, tyro.conf.Positional]
@@ -51,7 +49,7 @@ class Mcq:
     write_tasks: Path | None = None
     """Instead of asking, write the same questions as tasks for lm_eval --include_path into this new folder."""
     conditions: str = "gold,none,wrong"
-    """What the model is told, separated by commas: gold, none, wrong, swap:<country>, country, continent."""
+    """Conditions to ask under, separated by commas: gold, none, wrong, swap:<country>, country, continent."""
     by: str = "continent,country"
     """Groupings besides all, separated by commas: continent, country."""
     layout: Literal["question", "article"] = "question"
@@ -191,7 +189,7 @@ def _shown(score: Score) -> str:
 
 
 def _write_tasks(args: Mcq, out: Path, fields: Sequence[Field] | None) -> None:
-    from dateline.evaluate.tasks.folder import PREFIX, write_tasks
+    from dateline.evaluate.mcq.run import TASK_PREFIX, write_tasks
     from dateline.model.build import model_folder
 
     manifest = write_tasks(
@@ -210,4 +208,4 @@ def _write_tasks(args: Mcq, out: Path, fields: Sequence[Field] | None) -> None:
         shown = ", ".join(f"{name} {count:,} of {manifest.counts[name]:,}" for name, count in seams.items())
         print(f"lm_eval joins prefix and question into other tokens than training did: {shown}")
     folder = model_folder(args.model)
-    print(f"lm_eval run --model hf --model_args pretrained={folder} --include_path {out} --tasks {PREFIX}")
+    print(f"lm_eval run --model hf --model_args pretrained={folder} --include_path {out} --tasks {TASK_PREFIX}")

@@ -7,6 +7,7 @@ Deliberately not done: comparisons here are over all documents; those by group a
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -109,6 +110,12 @@ def run(words: list[str]) -> None:
     if share is not None and share.num_documents > 1:
         ends = f"[{100 * share.ci_low:.1f}, {100 * share.ci_high:.1f}]"
         print(f"{100 * share.value:.1f}% {ends} of the words of titles stand in the URL after the host")
+    if lossy := manifest.facts["lossy_documents"]:
+        print(
+            f"dateline: warning: no bits per byte: the tokenizer does not give back the text of {lossy:,} of "
+            f"{manifest.counts['kept']:,} documents, so not all of their bytes were scored",
+            file=sys.stderr,
+        )
     for name in manifest.facts["leaks"]:
         print(f"LEAK: {name}: {WARNING}")
     for name, strange in manifest.facts["unseen_fields"].items():

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from math import log
 from typing import Any
 
-from dateline.places.learn import wilson
+from dateline.statistics import wilson
 
 FEWEST = 30
 """Documents of a country before anything is said about it."""
@@ -45,10 +45,10 @@ def uneven_filters(kept: Mapping[str, int], dropped: Mapping[str, Mapping[str, i
                 continue
             elsewhere = (sum(lost.values()) - lost[code]) / others
             share = lost[code] / total[code]
-            low, high = wilson(lost[code], total[code])
             expected = (sum(lost.values()) - lost[code] + 1) / (others + 2)
             unlikely = total[code] * _divergence(share, expected) > log(len(codes) * len(reasons) / CHANCE)
             if unlikely and share > elsewhere + MARGIN and share > RATIO * elsewhere:
+                interval = wilson(lost[code], total[code])
                 found.append(
                     {
                         "reason": reason,
@@ -56,8 +56,8 @@ def uneven_filters(kept: Mapping[str, int], dropped: Mapping[str, Mapping[str, i
                         "dropped": lost[code],
                         "in": total[code],
                         "share": share,
-                        "low": low,
-                        "high": high,
+                        "low": interval.low,
+                        "high": interval.high,
                         "elsewhere": elsewhere,
                     }
                 )

@@ -22,12 +22,6 @@ def language_of(text: str) -> tuple[str, float]:
     return str(code), float(probability)
 
 
-def is_written_in(text: str, language: str, threshold: float) -> bool:
-    """Says whether a language is the most likely one and at least as likely as the threshold."""
-    code, probability = language_of(text)
-    return code == language and probability >= threshold
-
-
 def check_language(language: str) -> None:
     """Refuses a language that the model does not know.
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dateline.evaluate.statistics import LEVEL, RESAMPLES, Estimate, resampled_sums, wilson
+from dateline.statistics import LEVEL, RESAMPLES, Estimate, resampled_sums, wilson
 
 BINS = 10
 """Bins of equal width over [0, 1], as in Guo et al. 2017 (who use 15 on sets of 10,000)."""

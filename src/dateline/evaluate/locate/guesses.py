@@ -21,16 +21,16 @@ import pyarrow as pa
 
 from dateline.evaluate.locate.calibration import calibration_error, reliability
 from dateline.evaluate.locate.posterior import by_continent, order_places, ranks
-from dateline.evaluate.statistics import (
+from dateline.records import Score
+from dateline.statistics import (
     Estimate,
-    holm,
+    holm_by_family,
     mcnemar,
     micro_average,
     minimum_detectable_effect,
     paired_difference,
     wilson,
 )
-from dateline.records import Score
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -166,11 +166,8 @@ def difference_scores(
             row = _row(first, grouping, group, members, about[first.run], "accuracy_country_difference", estimate)
             p, mde = _known(estimate.p_value), _known(_mde(one, other))
             scores.append(replace(row, versus=second.name, p_value=p, mde=mde))
-    tested = [number for number, score in enumerate(scores) if score.p_value is not None]
-    corrected = holm([score.p_value for score in scores if score.p_value is not None])
-    for number, p in zip(tested, corrected, strict=True):
-        scores[number] = replace(scores[number], p_holm=p)
-    return scores
+    corrected = holm_by_family([score.p_value for score in scores], [""] * len(scores))
+    return [replace(score, p_holm=p) for score, p in zip(scores, corrected, strict=True)]
 
 
 def posterior_table(several: Sequence[Guesses]) -> pa.Table:

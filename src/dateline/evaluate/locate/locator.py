@@ -137,7 +137,7 @@ def open_locator(
     told = tuple(fields) if fields is not None else told_fields(model_folder)
     prompts = make_prompts(told, countries, outlets, corpus)
     subject = load_subject(model_folder, device=device, dtype=dtype)
-    prefixes = prompts.tokens(subject)
+    prefixes = subject.encode(prompts.texts(subject))
     protocol = fit_protocol(subject, prefixes, window)
     return Locator(subject, prompts, prefixes, protocol, num_tokens, batch_tokens, dtype)
 

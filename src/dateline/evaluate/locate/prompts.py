@@ -22,7 +22,6 @@ import numpy.typing as npt
 
 from dateline.conditions import FIELDS, Field, Metadata, render
 from dateline.errors import UserError
-from dateline.evaluate.protocol import Tokens
 from dateline.evaluate.subject import Subject, known_fields
 from dateline.places import PAPER_COUNTRIES, continent_of, country
 from dateline.tokens.store import EncodedCorpus
@@ -47,12 +46,12 @@ class Prompts:
     """Index of the country that each prompt stands for, shape [prompts]."""
     weights: npt.NDArray[np.float64]
     """Share of the prompt within its country, shape [prompts]."""
-    texts: list[str]
-    """The prefixes."""
+    places: list[Metadata]
+    """What each prompt claims."""
 
-    def tokens(self, subject: Subject) -> list[Tokens]:
-        """Returns the prefixes in the model's tokens."""
-        return subject.encode(self.texts)
+    def texts(self, subject: Subject) -> list[str]:
+        """Returns the prefixes as the model was trained with."""
+        return [render(place, self.fields, prefix_format=subject.prefix_format) for place in self.places]
 
 
 def told_fields(folder: Path) -> tuple[Field, ...]:
@@ -163,5 +162,4 @@ def _prompts(
     codes: list[str], fields: tuple[Field, ...], place: npt.NDArray[np.int64], weights: npt.NDArray[np.float64],
     places: Sequence[Metadata],
 ) -> Prompts:  # fmt: skip
-    texts = [render(metadata, fields) for metadata in places]
-    return Prompts(codes, [continent_of(code) for code in codes], fields, place, weights, texts)
+    return Prompts(codes, [continent_of(code) for code in codes], fields, place, weights, list(places))

@@ -37,11 +37,11 @@ from dateline.evaluate.locate.posterior import log_posterior
 from dateline.evaluate.locate.prior import choose_prior
 from dateline.evaluate.locate.prompts import check_countries, default_countries, told_fields, training_counts
 from dateline.evaluate.protocol import Tokens
-from dateline.evaluate.statistics import RESAMPLES
 from dateline.evaluate.subject import Dtype, subject_fingerprint
 from dateline.evaluate.table import SCORES, write_scores
 from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
 from dateline.progress import progress
+from dateline.statistics import RESAMPLES
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 
@@ -170,6 +170,7 @@ def evaluate_locating(
     texts[MASKED] = [mask_names(text, names) for text in texts[TEXT]]
     read = {TEXT: bodies, MASKED: locator.subject.encode(texts[MASKED])}
     shares = np.array(list(recipe["prior"].values()))
+    prompt_texts = locator.prompts.texts(locator.subject)
 
     several: list[Guesses] = []
     for condition, own in read.items():
@@ -217,7 +218,7 @@ def evaluate_locating(
                 "without_documents": empty,
                 "protocol": sign,
                 "window": protocol.window,
-                "prompts": dict(zip(locator.prompts.texts, locator.prompts.weights.tolist(), strict=True)),
+                "prompts": dict(zip(prompt_texts, locator.prompts.weights.tolist(), strict=True)),
                 "baseline": facts,
                 "device": str(locator.subject.model.device),
                 "seconds": round(time.monotonic() - started, 1),

@@ -1,42 +1,53 @@
-"""Asks a model many-choice questions under several conditions.
+"""Asks a model multiple-choice questions and writes the result, or writes them as tasks for lm-evaluation-harness.
 
-Enters: a model folder, a file of questions, names of conditions. Leaves: a folder with `items.parquet`,
-`scores.parquet` and a manifest.
-Deliberately not done: no examples in the prompt, no item left out. What is too long for the model stops the evaluation,
-or is wrong in every form and under every condition where `long` says so: dropping it would flatter short contexts.
+No item is left out. What is too long for the model stops the evaluation, or is wrong in every form and under every
+condition where `long` says so: dropping it would flatter short contexts.
+
+A folder of tasks is read by lm_eval offline: for each form and condition a YAML file and its documents, each with
+prefix, prompt and options ready. The beginning-of-text token stands in them as text, so that it does not depend on
+settings of lm_eval. What lm_eval does otherwise is to tokenize prefix and question together, while a model in training
+and `dateline eval mcq` have them apart. For byte-level tokenizers that have a token for an empty line the two differ by
+that token; the manifest says for how many prompts they do. Without a prefix (condition none) there is no such seam. The
+locale switch has no task: a task there knows one prompt an item.
 """
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import yaml
 
-from dateline.conditions import FIELDS, Field
+from dateline.benchmark.questions import Question, questions_fingerprint, read_questions
+from dateline.conditions import FIELDS, Condition, Field
 from dateline.config import fingerprint
 from dateline.errors import UserError
-from dateline.evaluate.mcq.answers import Settings, ask, is_pair
-from dateline.evaluate.mcq.generative import NUM_TOKENS, TEMPERATURE
-from dateline.evaluate.mcq.items import (
-    ITEMS,
-    MAKE,
-    STAGE,
-    check_comparable,
-    matching_answers,
-    questions_fingerprint,
-    write_items,
+from dateline.evaluate.mcq.ask import (
+    LAYOUTS,
+    LETTERS,
+    NUM_TOKENS,
+    TEMPERATURE,
+    Layout,
+    Settings,
+    Tokens,
+    ask,
+    cloze_prompt,
+    is_pair,
+    letter_place,
+    letter_prompt,
+    prefix_texts,
+    question_conditions,
 )
-from dateline.evaluate.mcq.prompts import LAYOUTS, Layout, question_conditions
-from dateline.evaluate.mcq.questions import Question, read_questions
-from dateline.evaluate.mcq.scores import score_rows
-from dateline.evaluate.statistics import RESAMPLES
-from dateline.evaluate.subject import Dtype, load_subject, subject_fingerprint, trained_fields
+from dateline.evaluate.mcq.scores import ITEMS, MAKE, STAGE, check_comparable, matching_answers, score_rows, write_items
+from dateline.evaluate.subject import Dtype, Subject, load_subject, subject_fingerprint, trained_fields
 from dateline.evaluate.table import SCORES, write_scores
 from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
 from dateline.records import Score
+from dateline.statistics import RESAMPLES
 
 BATCH_TOKENS = 8_192
 CONDITIONS = ("gold", "none", "wrong")
@@ -45,6 +56,10 @@ Protocol = Literal["likelihood", "paper-generative"]
 """`likelihood` asks for probabilities only; `paper-generative` samples answers besides."""
 Long = Literal["error", "wrong"]
 """What becomes of items that are longer than the model can read."""
+
+TASKS = "tasks"
+FORMS = ("cloze", "letter")
+TASK_PREFIX = "dateline_mcq"
 
 
 def mcq_plan(
@@ -214,3 +229,119 @@ def _overview(scores: Sequence[Score]) -> dict[str, dict[str, float | None]]:
             values = result.setdefault(score.condition, {})
             values[score.metric] = round(score.value, 4) if score.num_documents else None
     return result
+
+
+def task_name(form: str, condition: str) -> str:
+    """Returns the name by which lm_eval knows a form under a condition: `dateline_mcq_cloze_gold`."""
+    return f"{TASK_PREFIX}_{form}_{_plain(condition)}"
+
+
+def write_tasks(
+    model_folder: Path,
+    file: Path,
+    *,
+    out: Path,
+    conditions: Sequence[str],
+    fields: Sequence[str] | None = None,
+    layout: Layout = "question",
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Manifest:
+    """Writes the tasks that ask what `dateline eval mcq` asks, in both forms under every condition.
+
+    Args:
+        model_folder: whose tokenizer and trained fields decide prefix and beginning of text.
+        file: JSON Lines or Parquet with questions.
+        out: the folder to make; the YAML files name their documents by its full path.
+        conditions: names of the conditions under which the model is asked.
+        fields: what the prefix shows; None for what the model was trained with.
+        layout: of the prompt.
+        seed: of the places claimed under `wrong`.
+        overwrite: replace what stands at `out`.
+
+    Raises:
+        UserError: where questions, model or names are not usable.
+    """
+    check_free(out, overwrite=overwrite, stage=TASKS)
+    questions = read_questions(file)
+    subject = load_subject(model_folder, device="cpu")
+    chosen = question_conditions(conditions, _fields(subject, fields))
+    bos = str(subject.tokenizer.convert_ids_to_tokens(subject.bos))
+    counts, merged = {"in": len(questions)}, {}
+    with new_folder(out, overwrite=overwrite, stage=TASKS) as folder:
+        for condition in chosen:
+            for form in FORMS:
+                documents = list(_documents(subject, questions, condition, form, layout, seed))
+                name = f"{form}_{_plain(condition.name)}"
+                merged[name] = _merged(subject, bos, documents)
+                counts[name] = len(documents)
+                with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as lines:
+                    for document in documents:
+                        context = f"{bos}{document.pop('prefix')}{document.pop('prompt')}"
+                        lines.write(json.dumps({"context": context, **document}, ensure_ascii=False) + "\n")
+                _write_yaml(folder / f"{name}.yaml", form, condition.name, out.resolve() / f"{name}.jsonl")
+        manifest = Manifest.of(
+            TASKS,
+            {
+                "conditions": [condition.name for condition in chosen],
+                "fields": list(_fields(subject, fields)),
+                "layout": layout,
+                "seed": seed,
+            },
+            {"model": subject_fingerprint(model_folder), "questions": questions_fingerprint(questions)},
+            counts=counts,
+            facts={"prompts_tokenized_otherwise_by_lm_eval": merged},
+        )
+        write_manifest(folder, manifest)
+    return manifest
+
+
+def _fields(subject: Subject, fields: Sequence[str] | None) -> Any:
+    return tuple(fields) if fields is not None else subject.fields
+
+
+def _documents(
+    subject: Subject, questions: Sequence[Question], condition: Condition, form: str, layout: Layout, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Yields what one task asks: a document an item in the cloze form, one a rotation in the letter form."""
+    for question, prefix in zip(questions, prefix_texts(subject, questions, condition, seed), strict=True):
+        known = {"id": question.id, "country": question.country, "continent": question.continent, "prefix": prefix}
+        number = len(question.options)
+        if form == "cloze":
+            prompt = cloze_prompt(question, layout)
+            yield {**known, "prompt": prompt, "choices": list(question.options), "gold": question.answer}
+            continue
+        for turn in range(number):
+            prompt, place = letter_prompt(question, layout, turn), letter_place(question.answer, turn, number)
+            yield {**known, "rotation": turn, "prompt": prompt, "choices": list(LETTERS[:number]), "gold": place}
+
+
+def _merged(subject: Subject, bos: str, documents: Sequence[dict[str, Any]]) -> int:
+    """Counts documents whose context lm_eval reads in other tokens than `dateline eval mcq`."""
+    prefixes = sorted({document["prefix"] for document in documents} - {""})
+    known: dict[str, Tokens] = {
+        "": np.zeros(0, dtype=np.int32),
+        **dict(zip(prefixes, subject.encode(prefixes), strict=True)),
+    }
+    prompts = subject.encode([document["prompt"] for document in documents])
+    texts = [f"{bos}{document['prefix']}{document['prompt']}" for document in documents]
+    together = subject.tokenizer(texts, add_special_tokens=False)["input_ids"]
+    apart = (
+        [subject.bos, *known[document["prefix"]].tolist(), *prompt.tolist()]
+        for document, prompt in zip(documents, prompts, strict=True)
+    )
+    return sum(list(one) != other for one, other in zip(together, apart, strict=True))
+
+
+def _write_yaml(path: Path, form: str, condition: str, documents: Path) -> None:
+    settings = yaml.safe_load((Path(__file__).parent / f"{form}.yaml").read_text(encoding="utf-8"))
+    settings = {
+        "task": task_name(form, condition),
+        **settings,
+        "dataset_kwargs": {"data_files": {"test": str(documents)}},
+    }
+    path.write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _plain(condition: str) -> str:
+    return "".join(char if char.isalnum() else "_" for char in condition)

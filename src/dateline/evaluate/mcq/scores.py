@@ -1,11 +1,15 @@
-"""From points of items to the score table: shares with intervals, and paired differences.
+"""From nats of options to points of items, the table of items, and the score table with intervals and differences.
 
-Enters: the points of every item under every condition, and optionally those of another model on the same items.
-Leaves: `Score`s.
-Deliberately not done: no difference of published ratios: under two conditions they are taken over different items.
+Points are between 0 and 1, and every item has some. Locale switch: an item with two answers, one right for its own
+country and one for a contrast country, is asked twice, once under each country. Either time it earns 1 where the answer
+of the given country is more probable than that of the other, and 1/2 for a tie; the item's score is the mean of both. A
+model that ignores the place has the same preference both times, hence is right exactly once: 1/2 on every item by
+construction, which is what chance should be. "Right both times" as the score would put that model at 0, below a coin
+(1/4), and reward noise over steadiness.
 
 Shares of whole points get Wilson's interval and McNemar's exact test; points that are averages (over rotations, over
-two tellings) or shared by ties get a bootstrap over items. Intervals of differences are bootstrapped.
+both countries) or shared by ties get a bootstrap over items. Intervals of differences are bootstrapped. There is no
+difference of published ratios: under two conditions they are taken over different items.
 """
 
 from __future__ import annotations
@@ -13,29 +17,54 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from dateline.evaluate.statistics import (
+from dateline.errors import UserError
+from dateline.evaluate.table import groups
+from dateline.manifest import require_manifest
+from dateline.records import Score
+from dateline.statistics import (
     Estimate,
     difference_estimate,
-    holm,
+    holm_by_family,
     mcnemar,
     minimum_detectable_effect,
     ratio_estimate,
     resampled_sums,
     wilson,
 )
-from dateline.evaluate.table import groups
-from dateline.records import Score
+
+Floats = npt.NDArray[np.float64]
+
+STAGE = "mcq"
+ITEMS = "items.parquet"
+MAKE = "dateline eval mcq MODEL FILE --out DIR"
+_KINDS: dict[str, pa.DataType] = {
+    "correct": pa.float64(),
+    "chosen": pa.int32(),
+    "costs": pa.list_(pa.float64()),
+}
+_NAMES = (
+    *("run", "condition", "form", "id", "country", "continent", "fields"),
+    *("correct", "chosen", "costs", "written", "model", "protocol", "corpus"),
+)
+SCHEMA = pa.schema({name: _KINDS.get(name, pa.string()) for name in _NAMES})
+"""`correct` is between 0 and 1; `chosen` is -1 for ties, unanswered items, and forms without a choice."""
 
 PUBLISHED = "paper_generative"
 """The form whose share is taken over answered items, as published."""
 
 AVERAGES = ("letter", "switch_letter", "switch_cloze", "shift_letter")
 """Forms whose points are averages, even where all happen to be whole."""
+
+TIE = 1e-5
+"""Numbers this close are equal: rounding in batches of other shapes moves nats by about 1e-6 a token."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +93,169 @@ class Answers:
     def metric(self) -> str:
         """What the points are called in the score table."""
         return self.form if self.form.startswith(("switch", "shift")) else f"accuracy_{self.form}"
+
+
+def share(costs: Floats, answer: int) -> float:
+    """Returns 1 / (number of best options) where the answer is among the cheapest, and 0 elsewhere.
+
+    Args:
+        costs: of each option, shape [options]; the lowest wins.
+        answer: index of the right one.
+    """
+    best = costs <= costs.min() + TIE
+    return 1.0 / int(best.sum()) if best[answer] else 0.0
+
+
+def winner(costs: Floats) -> int:
+    """Returns the index of the cheapest option; -1 for a tie."""
+    best = np.flatnonzero(costs <= costs.min() + TIE)
+    return int(best[0]) if len(best) == 1 else -1
+
+
+def nats_per_byte(nats: Floats, options: tuple[str, ...]) -> Floats:
+    """Returns nats over the UTF-8 bytes of each option, without its leading space, shape [options]."""
+    return nats / np.array([len(option.encode("utf-8")) for option in options], dtype=np.float64)
+
+
+def cloze_points(nats: Floats, options: tuple[str, ...], answer: int) -> float:
+    """Returns whether the answer has the fewest nats per byte; ties share the point."""
+    return share(nats_per_byte(nats, options), answer)
+
+
+def letter_points(nats: Floats, answer: int) -> float:
+    """Returns the share of rotations in which the answer's letter is the most probable; ties share the point.
+
+    A model that always says the same letter gets 1 / (number of options), wherever the answer stands in the file.
+
+    Args:
+        nats: of the letter at which each option stands, shape [rotations, options].
+        answer: index of the right option.
+    """
+    return float(np.mean([share(rotation, answer) for rotation in nats]))
+
+
+def switch_points(under_target: Floats, under_contrast: Floats, target: int, contrast: int) -> float:
+    """Returns the mean over both countries of preferring the given country's answer: 0, 1/2 or 1 in the cloze form.
+
+    Args:
+        under_target: costs under the item's country, shape [options] or [rotations, options].
+        under_contrast: costs under the contrast country, same shape.
+        target: index of the answer for the item's country.
+        contrast: index of the answer for the contrast country.
+    """
+    lead_target = _lead(under_target, target, contrast)
+    lead_contrast = _lead(under_contrast, contrast, target)
+    return float(((_sign(lead_target) + _sign(lead_contrast)) / 2).mean())
+
+
+def shift_points(under_target: Floats, under_contrast: Floats, target: int, contrast: int) -> float:
+    """Returns whether log p(target) - log p(contrast) is higher under the item's country: 0, 1/2 for a tie, or 1.
+
+    It sees a place move the answers even where one of both stays the more probable throughout. Arguments are those of
+    `switch_points`, in nats.
+    """
+    gain = _lead(under_target, target, contrast) - _lead(under_contrast, target, contrast)
+    return float(_sign(gain).mean())
+
+
+def _lead(costs: Floats, first: int, second: int) -> Floats:
+    """Returns by how much one option is cheaper than another, shape [rotations] (1 where there are none)."""
+    rows = np.atleast_2d(costs)
+    return np.asarray(rows[:, second] - rows[:, first], dtype=np.float64)
+
+
+def _sign(lead: Floats) -> Floats:
+    """Returns 1 where a lead is positive, 1/2 where it is no lead, 0 where it is negative."""
+    return np.where(np.abs(lead) <= TIE, 0.5, (lead > 0).astype(np.float64))
+
+
+def write_items(path: Path, answers: Sequence[Answers], origin: Mapping[str, str]) -> None:
+    """Writes the table of items as Parquet."""
+    fixed = {name: origin[name] for name in ("model", "protocol", "corpus")}
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+        for one in answers:
+            number = len(one.ids)
+            same = {"run": one.run, "condition": one.condition, "form": one.form, "fields": one.fields, **fixed}
+            columns = {
+                **{name: [value] * number for name, value in same.items()},
+                "id": one.ids,
+                "country": one.countries,
+                "continent": one.continents,
+                "correct": one.points,
+                "chosen": one.chosen,
+                "costs": one.costs,
+                "written": one.written,
+            }
+            writer.write_table(pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA))
+
+
+def read_answers(folder: Path) -> list[Answers]:
+    """Reads the answers of a finished evaluation.
+
+    Raises:
+        UserError: where the folder holds none.
+    """
+    require_manifest(folder, STAGE, MAKE)
+    path = folder / ITEMS
+    try:
+        rows = pq.read_table(path, schema=SCHEMA).to_pylist()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path}: not a readable table of items ({str(error).splitlines()[0]})") from None
+    parts: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        parts.setdefault((row["run"], row["condition"], row["form"]), []).append(row)
+    return [
+        Answers(
+            run=run,
+            condition=condition,
+            form=form,
+            ids=[row["id"] for row in members],
+            countries=[row["country"] for row in members],
+            continents=[row["continent"] for row in members],
+            points=[row["correct"] for row in members],
+            chosen=[row["chosen"] for row in members],
+            costs=[row["costs"] for row in members],
+            written=[row["written"] for row in members],
+            fields=members[0]["fields"],
+        )
+        for (run, condition, form), members in parts.items()
+    ]
+
+
+def check_comparable(folder: Path, run: str, origin: Mapping[str, str]) -> None:
+    """Refuses, before anything is asked, an evaluation that these answers could not be compared with item by item.
+
+    Raises:
+        UserError: where it asked other questions, asked in another way, or has the same name.
+    """
+    other = require_manifest(folder, STAGE, MAKE)
+    name = str(other.recipe.get("run"))
+    for meaning, theirs, ours in (
+        ("other questions", other.parents.get("questions"), origin["corpus"]),
+        ("in another way", other.facts.get("protocol"), origin["protocol"]),
+    ):
+        if theirs != ours:
+            raise UserError(
+                f"{folder}: run '{name}' was asked {meaning} ({theirs}, here {ours}); a paired comparison needs the "
+                "same: ask both models with the same FILE and options"
+            )
+    if name == run:
+        raise UserError(f"{folder}: holds a run that is called '{run}' too; give this one another name with --run")
+
+
+def matching_answers(folder: Path, own: Sequence[Answers]) -> list[Answers]:
+    """Returns the answers of another evaluation that have their like among these, on the same items in the same order.
+
+    Raises:
+        UserError: where there are none.
+    """
+    items = {(answers.condition, answers.form): answers.ids for answers in own}
+    theirs = read_answers(folder)
+    result = [other for other in theirs if items.get((other.condition, other.form)) == other.ids]
+    if not result:
+        known = ", ".join(sorted({other.condition for other in theirs}))
+        raise UserError(f"{folder}: was asked under {known}; a comparison needs a condition in common")
+    return result
 
 
 def score_rows(
@@ -155,16 +347,9 @@ def _published(answers: Answers, by: Sequence[str], origin: Mapping[str, str]) -
 
 def _corrected(differences: Sequence[Score]) -> list[Score]:
     """Returns differences with Holm's correction, a family being the tests of one metric in one grouping."""
-    families: dict[tuple[str, str], list[int]] = {}
-    for at, score in enumerate(differences):
-        if score.p_value is not None:
-            families.setdefault((score.metric, score.grouping), []).append(at)
-    result = list(differences)
-    for members in families.values():
-        corrected = holm([p for at in members if (p := differences[at].p_value) is not None])
-        for at, p_holm in zip(members, corrected, strict=True):
-            result[at] = replace(differences[at], p_holm=p_holm)
-    return result
+    families = [(score.metric, score.grouping) for score in differences]
+    corrected = holm_by_family([score.p_value for score in differences], families)
+    return [replace(score, p_holm=p_holm) for score, p_holm in zip(differences, corrected, strict=True)]
 
 
 def _score(answers: Answers, metric: str, estimate: Estimate, origin: Mapping[str, str], **named: Any) -> Score:

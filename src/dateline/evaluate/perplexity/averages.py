@@ -1,9 +1,4 @@
-"""From losses of documents to numbers of groups, each with its interval.
-
-Enters: nll, tokens and bytes of every document under every condition, and its parts. Leaves: rows of the score table,
-and the tables by document and by part that later comparisons start from.
-Deliberately not done: no differences; a level's interval says nothing about a comparison.
-"""
+"""From losses of documents to numbers of groups, each with its interval, and the tables that comparisons start from."""
 
 from __future__ import annotations
 
@@ -17,9 +12,9 @@ import pyarrow as pa
 
 from dateline.evaluate.perplexity.leak import METRIC
 from dateline.evaluate.perplexity.parts import GROUPS
-from dateline.evaluate.statistics import Estimate, ratio_estimate, resampled_sums
 from dateline.evaluate.table import DOCUMENT_SCHEMA, groups
 from dateline.records import Score
+from dateline.statistics import Estimate, ratio_estimate, resampled_sums
 
 Columns = dict[str, npt.NDArray[Any]]
 Parts = dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]]
@@ -38,6 +33,7 @@ class Scored(NamedTuple):
     nll: npt.NDArray[np.float64]
     num_tokens: npt.NDArray[np.int64]
     num_bytes: npt.NDArray[np.int64]
+    """Of the scored text; 0 where the tokens do not give the text back."""
     part_nll: npt.NDArray[np.float64] | None = None
     """Nats by part, shape [documents, len(GROUPS)]; None where the condition has no losses of single tokens."""
     part_tokens: npt.NDArray[np.int64] | None = None
@@ -55,8 +51,12 @@ class Origin(NamedTuple):
 def levels(
     tables: Mapping[str, Scored], places: Columns, origin: Origin, by: Sequence[str], resamples: int, seed: int
 ) -> list[Score]:
-    """Averages every condition over every group and part; all conditions of a group share their resamples."""
+    """Averages every condition over every group and part; all conditions of a group share their resamples.
+
+    There are no bits per byte where some document's bytes were not scored (`without_bytes`).
+    """
     scores = []
+    has_bytes = not without_bytes(tables)
     for grouping, group, members in groups(places, by):
         columns = np.column_stack(
             [column[members] for t in tables.values() for column in (t.nll, t.num_tokens, t.num_bytes)]
@@ -65,8 +65,10 @@ def levels(
         for position, (condition, table) in enumerate(tables.items()):
             over = position * 3
             nll = ratio_estimate(columns, sums, over, over + 1)
-            bits = ratio_estimate(columns, sums, over, over + 2)
-            metrics = {**_nll_and_ppl(nll), "bits_per_byte": Estimate(*(part / math.log(2) for part in bits[:3]))}
+            metrics = _nll_and_ppl(nll)
+            if has_bytes:
+                bits = ratio_estimate(columns, sums, over, over + 2)
+                metrics["bits_per_byte"] = Estimate(*(part / math.log(2) for part in bits[:3]))
             about = {"condition": condition, "fields": table.fields, "num_tokens": int(columns[:, over + 1].sum())}
             scores += _rows(metrics, origin, grouping, group, places, members, about)
     for (grouping, group), members, parts in _by_part(tables):
@@ -77,6 +79,11 @@ def levels(
             about = {"condition": condition, "fields": tables[condition].fields, "num_tokens": int(tokens.sum())}
             scores += _rows(_nll_and_ppl(nll), origin, grouping, group, places, members, about)
     return scores
+
+
+def without_bytes(tables: Mapping[str, Scored]) -> int:
+    """Counts the documents whose bytes were not scored, because their tokens do not give the text back."""
+    return max(int((table.num_bytes == 0).sum()) for table in tables.values())
 
 
 def leak_scores(

@@ -23,11 +23,11 @@ from dateline.conditions import parse_condition
 from dateline.errors import UserError
 from dateline.evaluate.perplexity.run import BATCH_TOKENS, evaluate_perplexity
 from dateline.evaluate.protocol import Protocol
-from dateline.evaluate.statistics import LEVEL, RESAMPLES, ratio_estimate, resampled_sums
 from dateline.evaluate.subject import Dtype, subject_fingerprint, trained_fields
 from dateline.evaluate.table import SCORES, read_documents, write_scores
 from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
 from dateline.records import Score
+from dateline.statistics import LEVEL, RESAMPLES, ratio_estimate, resampled_sums
 from dateline.train.checkpoint import STATE
 from dateline.train.folders.export import export_model
 from dateline.train.folders.integrity import checkpoints, read_facts

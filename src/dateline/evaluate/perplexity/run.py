@@ -30,12 +30,12 @@ from dateline.evaluate.perplexity.averages import (
     leak_scores,
     levels,
     part_table,
+    without_bytes,
 )
 from dateline.evaluate.perplexity.leak import METRIC, count_leaks, leaks
 from dateline.evaluate.perplexity.marginal import marginal, prior_of, with_swaps
 from dateline.evaluate.perplexity.parts import find_title, sum_parts
 from dateline.evaluate.protocol import Protocol, Tokens
-from dateline.evaluate.statistics import RESAMPLES
 from dateline.evaluate.subject import (
     Dtype,
     Subject,
@@ -47,6 +47,7 @@ from dateline.evaluate.subject import (
 from dateline.evaluate.table import DOCUMENTS, SCORES, write_scores
 from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
 from dateline.progress import progress
+from dateline.statistics import RESAMPLES
 from dateline.tokens.store import EncodedCorpus
 
 STAGE = "perplexity"
@@ -154,7 +155,9 @@ def evaluate_perplexity(
     asked = [parse_condition(name, recipe["fields"]) for name in recipe["conditions"]]
     asked = expand_conditions(asked, [place.country for place in documents.metadata])
     conditioners = {
-        condition.name: Conditioner(condition, seed=protocol.seed, pool=documents.metadata)
+        condition.name: Conditioner(
+            condition, seed=protocol.seed, pool=documents.metadata, prefix_format=subject.prefix_format
+        )
         for condition in with_swaps(asked, documents.metadata)
     }
     prefixes = {name: encode_prefixes(subject, conditioner, documents) for name, conditioner in conditioners.items()}
@@ -208,6 +211,7 @@ def evaluate_perplexity(
                 "swaps_without_outlet": [
                     name for name, one in conditioners.items() if len(one.shown()) < len(one.condition.fields)
                 ],
+                "lossy_documents": without_bytes(tables),
                 "unknown_tokens": count_unknown(subject, documents),
                 "longest_prefix": {name: max(map(len, heads)) for name, heads in prefixes.items()},
                 "parameters": int(sum(p.numel() for p in subject.model.parameters())),

@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dateline.conditions import PREFIX_FORMAT, template
 from dateline.config import fingerprint
 from dateline.errors import UserError
 from dateline.manifest import check_free, new_folder, read_manifest, require_manifest, write_atomically
+from dateline.records import body_text
+from dateline.tokens.tokenizer import bos_id, save_tokenizer
 from dateline.train.folders.integrity import checkpoints, damage
 
 if TYPE_CHECKING:
@@ -48,11 +51,39 @@ def save_model(
 
 
 def describe(folder: Path, tokenizer: PreTrainedTokenizerFast, facts: Mapping[str, Any], step: int) -> None:
-    """Puts the tokenizer and `dateline.json` into a folder."""
-    tokenizer.save_pretrained(folder)
-    facts = {**facts, "run": facts["fingerprint"], "step": step}
+    """Adds to a folder with a configuration what is needed to use the model: the tokenizer, and `dateline.json`.
+
+    `dateline.json` says with which fields the model was trained, and how to write a document for it: BOS once, the
+    prefix, the body. The tokenizer adds BOS itself.
+    """
+    save_tokenizer(tokenizer, folder)
+    _write_both_forms(folder / "config.json")
+    facts = {
+        **facts,
+        "prefix_format": PREFIX_FORMAT,
+        "prefix": template(facts["fields"]),
+        "body": body_text("{title}", "{text}"),
+        "bos": str(tokenizer.convert_ids_to_tokens(bos_id(tokenizer))),
+        "run": facts["fingerprint"],
+        "step": step,
+    }
     facts["fingerprint"] = fingerprint({"run": facts["run"], "step": step})
     write_atomically(folder / FACTS, json.dumps(facts, indent=2) + "\n")
+
+
+def _write_both_forms(path: Path) -> None:
+    """Writes the rotary settings and the number format as transformers 4 reads them, beside the newer form.
+
+    transformers 4 does not know `rope_parameters`: it would compute with a base of 10,000 without a warning.
+    """
+    config = json.loads(path.read_text(encoding="utf-8"))
+    rotary = config.get("rope_parameters")
+    if rotary:
+        config["rope_theta"] = rotary["rope_theta"]
+        config["rope_scaling"] = None if rotary["rope_type"] == "default" else rotary
+    if "dtype" in config:
+        config["torch_dtype"] = config["dtype"]
+    write_atomically(path, json.dumps(config, indent=2) + "\n")
 
 
 def unshared(model: Any, state: dict[str, Any]) -> dict[str, Any]:
@@ -103,4 +134,5 @@ def export_model(run: Path, out: Path, step: int | None = None, overwrite: bool 
     with new_folder(out, overwrite=overwrite) as folder:
         shutil.copytree(shape, folder, dirs_exist_ok=True)
         model.save_pretrained(folder)
+        _write_both_forms(folder / "config.json")
     return out

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dateline.conditions import Conditioner, Conditioning, Metadata, parse_condition
+from dateline.conditions import Conditioner, Conditioning, parse_condition
 from dateline.conditions.dropout import uniform
 from dateline.model.scoring import Segment, score_segments
 from dateline.tokens.store import EncodedCorpus
+from dateline.tokens.tokenizer import encode_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -51,23 +52,13 @@ class Validation:
         self.segments: dict[str, list[Segment]] = {}
         for name in ("gold", "none") if conditioning.fields else ("none",):
             conditioner = Conditioner(parse_condition(name, conditioning.fields), seed=0, pool=metadata)
-            prefixes = [self._prefix(tokenizer, conditioner, meta, sequence_length) for meta in metadata]
+            prefixes = encode_texts(tokenizer, [conditioner.prefix(place, "") for place in metadata])
             segments = []
             for index, prefix in zip(chosen, prefixes, strict=True):
                 body = corpus.tokens(index)[: sequence_length // 2 - 1]
-                ids = np.concatenate([[bos], prefix, body]).astype(np.int64)
+                ids = np.concatenate([[bos], prefix[: sequence_length // 2], body]).astype(np.int64)
                 segments.append(Segment(ids, len(body)))
             self.segments[name] = segments
-
-    @staticmethod
-    def _prefix(
-        tokenizer: PreTrainedTokenizerFast, conditioner: Conditioner, metadata: Metadata, sequence_length: int
-    ) -> list[int]:
-        text = conditioner.prefix(metadata, "")
-        ids: list[int] = (
-            tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"] if text else []
-        )
-        return ids[: sequence_length // 2]
 
     def measure(self, model: Any, *, dtype: str) -> list[dict[str, Any]]:
         """Returns a record for each condition and group: `{"condition", "group", "loss"}` in nats per body token."""
