@@ -95,8 +95,8 @@ def _gains(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path) -> dict[
         )
         if entropies is not None:
             gains[run.name] = recovered_gain(
-                read_losses(out / "evaluation" / plain.name),
-                read_losses(out / "evaluation" / run.name),
+                read_losses(out / "perplexity" / plain.name),
+                read_losses(out / "perplexity" / run.name),
                 entropies,
                 resamples=recipe.evaluate.resamples,
             )
