@@ -97,7 +97,10 @@ def test_a_recipe_gives_the_same_corpus(dateline: Run, news: Path, tmp_path: Pat
         (["a.yaml", "b.jsonl"], "a.yaml: give one recipe, or paths without a recipe"),
         ([], "no recipe and no path given; name a .yaml recipe, or files, globs or folders"),
         (["a.jsonl", "--langage", "en"], "--langage: unknown key; did you mean 'language'?"),
-        (["a.jsonl", "--language", "en", "--language.x", "y"], "--language.x: the part before the last dot is a single value"),
+        (
+            ["a.jsonl", "--language", "en", "--language.x", "y"],
+            "--language.x: the part before the last dot is a single value",
+        ),
         (["a.jsonl", "--language"], "--language has no value; recipe values are given as --section.key VALUE"),
         (["a.jsonl", "--workers", "-1"], "--workers: Input should be greater than or equal to 0 (given: -1)"),
         (["a.jsonl", "--slurm", "partition=x"], "--slurm: is for --executor slurm"),
@@ -283,7 +286,10 @@ def test_the_same_seed_draws_the_same_articles_in_the_order_of_the_corpus(corpus
         (["--country", "ng"], "--country and --split choose articles; add --sample N"),
         (["--split", "test"], "--country and --split choose articles; add --sample N"),
         (["--sample", "1", "--country", "Atlantis"], "--country 'Atlantis': is no country; write an ISO code such as"),
-        (["--sample", "1", "--split", "dev"], "--split: Input should be 'train', 'validation' or 'test' (given: 'dev')"),
+        (
+            ["--sample", "1", "--split", "dev"],
+            "--split: Input should be 'train', 'validation' or 'test' (given: 'dev')",
+        ),
         (["--sample", "1", "--fields", "author"], "--fields: Input should be 'domain', 'url', "),
         (["--sample", "1", "--country", "jp"], "CORPUS: holds no article of jp"),
         (["--sample", "1", "--country", "ng", "--split", "validation"], "CORPUS: holds no article of ng validation"),
