@@ -216,19 +216,10 @@ def show_mcq(result: Result) -> None:
 
 def write_tasks(arguments: McqArguments, options: Mcq, out: Path) -> None:
     """Writes the questions as tasks for lm_eval, and prints the command that asks them."""
-    from dateline.evaluate.mcq.run import TASK_PREFIX, write_tasks
+    from dateline.evaluate.mcq.run import TASK_PREFIX, tasks_stage
     from dateline.model.load import model_folder
 
-    manifest = write_tasks(
-        arguments.model,
-        Path(options.questions),
-        out=out,
-        conditions=options.conditions,
-        fields=options.fields,
-        layout=options.layout,
-        seed=options.seed,
-        overwrite=arguments.overwrite,
-    )
+    manifest = tasks_stage(arguments.model, options, out).make(out, overwrite=arguments.overwrite)
     otherwise = manifest.facts["prompts_tokenized_otherwise_by_lm_eval"]
     if seams := {name: count for name, count in otherwise.items() if count}:
         shown = ", ".join(f"{name} {count:,} of {manifest.counts[name]:,}" for name, count in seams.items())
