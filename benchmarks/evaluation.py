@@ -33,7 +33,7 @@ from dateline.evaluate.protocol import Protocol
 from dateline.model.load import build_model, llama_config, load_subject
 from dateline.model.scoring import Segment, score_segments
 from dateline.model.sizes import SIZES, ModelRecipe
-from dateline.tokens.encode import EncodeRecipe, encode_corpus
+from dateline.tokens.encode import EncodeRecipe, encode_stage
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 
@@ -105,7 +105,7 @@ def make(root: Path, args: argparse.Namespace) -> tuple[Path, Path]:
     if args.articles:
         recipe = CorpusRecipe(paths=(args.articles,), require_place=True)
     build_corpus(recipe, root / "corpus")
-    encode_corpus(EncodeRecipe(vocab_size=args.vocab_size), root / "corpus", root / "encoded")
+    encode_stage(EncodeRecipe(vocab_size=args.vocab_size), root / "corpus").make(root / "encoded")
     tokenizer = load_tokenizer(root / "encoded" / "tokenizer")
     config = llama_config(ModelRecipe(size=args.size), len(tokenizer), bos=0, eos=1, pad=2)
     build_model(config, seed=0).save_pretrained(root / "model")

@@ -52,8 +52,9 @@ class Stage:
     """The values that decide the result, as plain data, defaults included."""
     parents: Mapping[str, str]
     """Role -> fingerprint of everything that is read."""
-    fill: Callable[[Path], Made]
-    """Fills an empty folder, which gets its manifest and its final name afterwards."""
+    fill: Callable[[Path], Made] | None = None
+    """Fills an empty folder, which gets its manifest and its final name afterwards. None in stages that override
+    `make`, because their folder grows while they run."""
     format: int = 1
     """Raised by hand when the same recipe and parents come to give another result."""
 
@@ -72,6 +73,7 @@ class Stage:
         Raises:
             UserError: where `out` holds something that may not be replaced, or the stage's inputs do not fit.
         """
+        assert self.fill is not None, f"stage '{self.name}' makes its folder itself"
         check_free(out, overwrite=overwrite, stage=self.name)
         with new_folder(out, overwrite=overwrite, stage=self.name) as folder:
             made = self.fill(folder)
@@ -90,15 +92,24 @@ class Stage:
 
     def ensure(self, out: Path) -> Manifest:
         """Makes the folder unless it holds this very result; one that holds another result of the stage is replaced."""
-        if is_current(out, self.fingerprint):
-            _say(f"{out}: unchanged, skipped")
-            found = read_manifest(out)
-            assert found is not None
+        if (found := self.finished(out)) is not None:
             return found
         if read_manifest(out) is not None:
-            _say(f"{out}: made again ({explain_change(out, self.recipe, self.parents, format=self.format)})")
+            say(f"{out}: made again ({self.explain(out)})")
         return self.make(out, overwrite=True)
 
+    def finished(self, out: Path) -> Manifest | None:
+        """Returns the manifest of a folder that holds this result, and says that it is skipped; None for any other."""
+        if not is_current(out, self.fingerprint):
+            return None
+        say(f"{out}: unchanged, skipped")
+        return read_manifest(out)
 
-def _say(text: str) -> None:
+    def explain(self, out: Path) -> str:
+        """Says in one line why what a folder holds is not this result."""
+        return explain_change(out, self.recipe, self.parents, format=self.format)
+
+
+def say(text: str) -> None:
+    """Prints a line on standard error."""
     print(text, file=sys.stderr, flush=True)

@@ -146,9 +146,9 @@ def test_random_corpora_have_the_vocabulary_and_the_fields_of_real_ones(script, 
     tokenizer = load_tokenizer(corpus.tokenizer_folder)
     assert len(tokenizer) == 5000
     assert len(tokenizer("COUNTRY: us\n", add_special_tokens=False)["input_ids"]) < 10
-    article = corpus.article(3)
-    assert (article.domain, article.country, article.continent) != ("", "", "")
-    assert article.tokens.min() >= 3
+    place = corpus.metadata(3)
+    assert (place.domain, place.country, place.continent) != ("", "", "")
+    assert corpus.tokens(3).min() >= 3
     assert max(corpus.tokens(index).max() for index in range(120)) < 5000
     assert len(corpus.select("validation")) == 3
 

@@ -10,7 +10,7 @@ import torch
 
 from dateline.config import validate_recipe
 from dateline.corpus import CorpusRecipe, NewswireSource, build_corpus
-from dateline.tokens.encode import EncodeRecipe, encode_corpus
+from dateline.tokens.encode import EncodeRecipe, encode_stage
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 from dateline.train.recipe import TrainRecipe
@@ -30,7 +30,7 @@ def encoded(tmp_path_factory):
     """The folder; 300 articles, so that every continent has validation documents."""
     folder = tmp_path_factory.mktemp("newswire")
     build_corpus(CorpusRecipe(newswire=NewswireSource(articles=300), language=None), folder / "corpus")
-    encode_corpus(EncodeRecipe(vocab_size=512), folder / "corpus", folder / "encoded")
+    encode_stage(EncodeRecipe(vocab_size=512), folder / "corpus").make(folder / "encoded")
     return folder / "encoded"
 
 

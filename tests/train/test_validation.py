@@ -46,14 +46,14 @@ def test_the_same_tokens_under_every_condition(make):
 
 def test_segments_are_bos_prefix_and_the_start_of_the_body(make, corpus, tokenizer):
     validation = make()
-    documents = [corpus.article(int(index)) for index in corpus.select("validation")]
+    documents = corpus.select("validation").tolist()
     for gold, none, group in zip(*validation.segments.values(), validation.groups, strict=True):
         assert none.input_ids.tolist() == [BOS, *body(none)]
-        matching = [d for d in documents if d.tokens[: none.num_scored].tolist() == body(none)]
+        matching = [d for d in documents if corpus.tokens(d)[: none.num_scored].tolist() == body(none)]
         prefixes = []
         for document in matching:
-            assert none.num_scored == min(len(document.tokens), 63)
-            meta = corpus.metadata(corpus.ids.index(document.id))
+            assert none.num_scored == min(len(corpus.tokens(document)), 63)
+            meta = corpus.metadata(document)
             prefixes.append(tokenizer(render(meta, ("domain", "country")), add_special_tokens=False)["input_ids"])
         assert gold.input_ids[1 : -gold.num_scored].tolist() in prefixes
         assert group in {document.continent for document in matching}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 import yaml
 
+from dateline.cli.options import read_words
 from dateline.config import Section, fingerprint, load_recipe, read_recipe
 from dateline.errors import UserError
 
@@ -29,8 +30,7 @@ SAMPLE = 600
 """Newswire articles written for an estimate."""
 
 
-@dataclass(frozen=True)
-class Validate:
+class Validate(Section):
     """Loads, checks and prints a recipe and its plan; runs nothing.
 
     Any value of the recipe can be given as --section.key VALUE.
@@ -46,7 +46,7 @@ class Validate:
 
 def run(words: list[str]) -> None:
     """Runs the verb."""
-    args, overrides = tyro.cli(Validate, prog="dateline validate", args=words, return_unknown_args=True)
+    args, overrides = read_words("dateline validate", Validate, words)
     kind = recipe_kind(args.recipe, overrides)
     if kind == "corpus":
         from dateline.corpus import CorpusRecipe
@@ -72,7 +72,7 @@ def recipe_kind(path: Path, overrides: Sequence[str] = ()) -> Literal["corpus", 
     Raises:
         UserError: where the file cannot be read, or has none of these sections.
     """
-    data, _ = read_recipe(path, overrides)
+    data = read_recipe(path, overrides)
     if "runs" in data:
         return "experiment"
     if "paths" in data or "newswire" in data:
@@ -151,15 +151,15 @@ def _table(runs: list[tuple[str, TrainRecipe]], source: _Source | None, vocab_si
         rows = None if given is None else given * recipe.train.batch_rows
         body: int | None = None
         if source is not None:
-            epochs = recipe.train.epochs or 1.0
-            length = recipe.train.model_copy(update={"epochs": epochs, "steps": None})
-            plan = build_loader(recipe.model_copy(update={"train": length}), corpus, tokenizer).plan
-            planned, read = plan.num_rows(), epochs * plan.stream.epoch_tokens
+            plan = build_loader(recipe, corpus, tokenizer).plan
             if rows is None:
                 row_mark = body_mark = "" if source.articles is None else "~"
-                rows, body = math.ceil(planned * source.scale), round(read * source.scale)
-            else:  # prefixes take a share of the tokens: about that of one epoch
-                body_mark, body = "~", round(rows * read / planned)
+                rows = math.ceil(plan.num_rows() * source.scale)
+                body = round((recipe.train.epochs or 0) * plan.stream.epoch_tokens * source.scale)
+            else:  # prefixes take a share of the tokens: about that of the first window
+                first = plan.window(0)
+                body_mark = "~"
+                body = round(rows * int(corpus.lengths[first.documents].sum()) / first.rows.num_rows)
         steps = None if rows is None else -(-rows // recipe.train.batch_rows)
         tokens = None if rows is None else rows * recipe.packing.sequence_length
         parameters = _number("", num_parameters(recipe.model, vocab_size) if vocab_size else None)
@@ -170,7 +170,7 @@ def _table(runs: list[tuple[str, TrainRecipe]], source: _Source | None, vocab_si
     elif source.articles is not None:
         lines.append(f"~ is estimated from {source.articles:,} of its articles and the tokens they have (see --out)")
     elif any("~" in line for line in lines):
-        lines.append("~ is estimated from the prefixes of one epoch")
+        lines.append("~ is estimated from the first window of rows")
     return lines
 
 
@@ -184,8 +184,8 @@ def _sample(experiment: ExperimentRecipe) -> Iterator[_Source]:
 
     The vocabulary is trained on the sample; being trained on fewer articles, it comes out within a few percent.
     """
-    from dateline.corpus import build_corpus
-    from dateline.tokens.encode import encode_corpus
+    from dateline.corpus import corpus_stage
+    from dateline.tokens.encode import encode_stage
 
     corpus = experiment.corpus
     assert corpus.newswire is not None
@@ -200,8 +200,8 @@ def _sample(experiment: ExperimentRecipe) -> Iterator[_Source]:
         folder = Path(name)
         try:
             with redirect_stderr(io.StringIO()):  # progress of something that nobody asked to run
-                build_corpus(corpus, folder / "corpus")
-                encode_corpus(experiment.encode, folder / "corpus", folder / "newswire")
+                corpus_stage(corpus).make(folder / "corpus")
+                encode_stage(experiment.encode, folder / "corpus").make(folder / "newswire")
             yield _Source(folder / "newswire", articles, scale)
         except UserError as error:
             raise UserError(str(error).replace(f"{folder / 'newswire'}", "the newswire")) from None

@@ -37,8 +37,7 @@ class Plan(NamedTuple):
 def corpus_fingerprint_parents(recipe: CorpusRecipe) -> dict[str, str]:
     """Returns path -> fingerprint of every file that the recipe reads, without building anything.
 
-    With `stage_fingerprint("corpus", recipe.model_dump(mode="json"), parents)` this tells whether a folder is
-    current. Local files are read once for it; the newswire has no parents but the package's version.
+    Local files are read once for it; the newswire has none.
     """
     return {path: file_fingerprint(path) for path in (*expand_paths(recipe.paths), *recipe.outlets)}
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from dateline.conditions import Condition
 from dateline.conditions import Field as MetadataField
 from dateline.config import Section
 from dateline.evaluate.protocol import Protocol
@@ -34,6 +35,11 @@ class Scoring(Section):
     """Padded tokens in a batch; changes the speed, scores by less than 1e-4 nats."""
     device: str = "auto"
     """auto, cpu or cuda."""
+
+    @classmethod
+    def takes(cls, condition: Condition) -> bool:
+        """Says whether the measure can be taken under a condition."""
+        return True
 
     def identity(self) -> dict[str, Any]:
         """Returns, as plain data, the options that decide a result."""
@@ -102,6 +108,13 @@ class Mcq(Scoring):
     """Of a sampled answer, at most."""
     versus: str | None = None
     """Result of another model on the same questions: paired differences under the same conditions."""
+
+    @classmethod
+    def takes(cls, condition: Condition) -> bool:
+        """Says whether a question can be asked under a condition: it has a country and a continent, and no outlet."""
+        if condition.transform == "marginal" or condition.country == "all":
+            return False
+        return condition.transform == "none" or bool({"country", "continent"} & set(condition.fields))
 
 
 class Efficiency(Scoring):

@@ -1,22 +1,19 @@
-"""The recipe of an experiment: one corpus, shared settings, and what each run does differently.
-
-Enters: YAML. Leaves: `ExperimentRecipe`, every run of which has been validated.
-Deliberately not done: no templating; a run is the defaults with its own values laid over them, section by section.
-"""
+"""The recipe of an experiment: one corpus, shared settings, and what each run does differently."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from dateline.conditions import parse_condition
+from dateline.conditions import DEFAULT_FIELDS, parse_condition
 from dateline.config import Section, validate_recipe
 from dateline.corpus import CorpusRecipe
 from dateline.evaluate.protocol import Protocol
-from dateline.tokens.encode import EncodeRecipe
+from dateline.evaluate.recipe import MEASURES, Scoring
+from dateline.tokens.recipe import EncodeRecipe
 from dateline.train.recipe import TrainRecipe
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -26,10 +23,10 @@ class Evaluation(Section):
     """How every run is evaluated: on the same documents, tokens and resamples."""
 
     conditions: tuple[str, ...] = ("gold", "none", "wrong")
-    """What conditioned runs are told: `gold`, `none`, `wrong`, `swap:<country>`, `swap:all`, `marginal:uniform`,
-    `marginal:corpus`, fields joined by `+`. Runs without fields are scored under `none`."""
+    """What the prefix shows to conditioned runs: `gold`, `none`, `wrong`, `swap:<country>`, `swap:all`,
+    `marginal:uniform`, `marginal:corpus`, fields joined by `+`. Runs without fields are scored under `none`."""
     by: tuple[Literal["continent", "country", "domain"], ...] = ("continent", "country")
-    """Groupings of the score table besides `all`."""
+    """Slices of the score table besides `all`."""
     protocol: Protocol = Protocol()
     cluster: Literal["document", "outlet"] = "document"
     """What differences are resampled by: documents, or whole outlets, which makes intervals wider."""
@@ -39,13 +36,37 @@ class Evaluation(Section):
     """Of the forward pass."""
     batch_tokens: int = Field(default=8192, ge=1)
     """Padded tokens in a batch; changes the speed, not the numbers."""
-    locate: bool = False
-    """Whether conditioned runs are also read backwards: which country does a test document come from?"""
-    questions: str | None = None
-    """A file of many-choice questions that all runs are asked."""
-    efficiency: bool = False
-    """Whether the body tokens are found after which a conditioned run predicts as well as the plain run of its seed in
-    the end; needs `train.checkpoint_every`, and `train.keep_checkpoints` large enough to keep them."""
+    measures: dict[str, dict[str, Any]] = {}
+    """What is measured besides perplexity, with its options: `locate: {}` infers the country of each test document,
+    `mcq: {questions: FILE}` asks multiple-choice questions, `efficiency: {}` finds the body tokens after which a
+    conditioned run predicts as well as the plain run of its seed in the end (it needs `train.checkpoint_every`, and
+    `train.keep_checkpoints` large enough to keep them). What is not given is taken from this section."""
+
+    def options(self, name: str, **inputs: str) -> Scoring:
+        """Returns the options of a measure: its defaults, what this section shares, its own, and its inputs.
+
+        Args:
+            name: of the measure.
+            inputs: `corpus` and `versus`, where the measure takes them.
+
+        Raises:
+            UserError: where an option is not known or wrong.
+        """
+        section = MEASURES[name].section
+        own = self.measures.get(name, {})
+        shared = self.model_dump(include={"by", "precision", "resamples"})
+        shared["protocol"] = self.protocol.model_dump(include=self.protocol.model_fields_set)
+        shared["conditions"] = [
+            condition for condition in self.conditions if section.takes(parse_condition(condition, DEFAULT_FIELDS))
+        ]
+        if "batch_tokens" in self.model_fields_set:
+            shared["batch_tokens"] = self.batch_tokens
+        if "by" in section.model_fields:
+            allowed = get_args(get_args(section.model_fields["by"].annotation)[0])
+            shared["by"] = [one for one in self.by if one in allowed]
+        values = {**shared, **own, **inputs}
+        known = {key: value for key, value in values.items() if key in section.model_fields or key in own}
+        return validate_recipe(section, known, source=f"evaluate.measures.{name}")
 
 
 class Samples(Section):
@@ -85,6 +106,11 @@ class ExperimentRecipe(Section):
             if not NAME.fullmatch(name):
                 raise ValueError(f"run name '{name}': use lower-case letters, digits, '.', '_' and '-'")
             run = self.run(name, self.seeds[0], data="")
+            for measure in self.evaluate.measures:
+                if measure not in MEASURES or measure == "perplexity":
+                    known = ", ".join(name for name in MEASURES if name != "perplexity")
+                    raise ValueError(f"evaluate.measures: unknown measure '{measure}'; known are {known}")
+                self.evaluate.options(measure, corpus="", versus="")
             for condition in self.evaluate.conditions:
                 parse_condition(condition, run.conditions.fields)
             if self.evaluate.protocol.length > run.model.max_positions:

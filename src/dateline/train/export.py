@@ -93,6 +93,15 @@ def unshared(model: Any, state: dict[str, Any]) -> dict[str, Any]:
     return {name: tensor for name, tensor in state.items() if name in once or name not in every}
 
 
+def load_weights(checkpoint: Path, model: Any) -> None:
+    """Puts the weights of a checkpoint into a model of the same shape, on the model's device."""
+    from torch.distributed.checkpoint.filesystem import FileSystemReader
+    from torch.distributed.checkpoint.state_dict_loader import load
+
+    weights = unshared(model, model.state_dict())
+    load({"model": weights}, storage_reader=FileSystemReader(checkpoint), no_dist=True)
+
+
 def export_model(run: Path, out: Path, step: int | None = None, overwrite: bool = False) -> Path:
     """Makes a Hugging Face folder of a run: of its final model, or of a checkpoint; returns the folder.
 
@@ -122,15 +131,12 @@ def export_model(run: Path, out: Path, step: int | None = None, overwrite: bool 
         raise UserError(f"{run}: no checkpoint{'' if step is None else f' of step {step}'} in it; {there}")
     if problem := damage(found[chosen]):
         raise UserError(f"{found[chosen]}: damaged ({problem}); choose another --step")
-    from torch.distributed.checkpoint.filesystem import FileSystemReader
-    from torch.distributed.checkpoint.state_dict_loader import load
     from transformers import AutoConfig, AutoModelForCausalLM
 
     shape = found[chosen] / SHAPE
     build: Any = AutoModelForCausalLM.from_config
     model = build(AutoConfig.from_pretrained(shape, local_files_only=True))
-    weights = unshared(model, model.state_dict())
-    load({"model": weights}, storage_reader=FileSystemReader(found[chosen]), no_dist=True)
+    load_weights(found[chosen], model)
     with new_folder(out, overwrite=overwrite) as folder:
         shutil.copytree(shape, folder, dirs_exist_ok=True)
         model.save_pretrained(folder)

@@ -30,14 +30,14 @@ PREVIOUS = ".previous"
 """Beside the folders of runs: what stood in them before, see `set_aside`."""
 
 
-def finished_run(out: Path, recipe: Mapping[str, Any], parents: Mapping[str, str]) -> Manifest | None:
+def finished_run(out: Path, recipe: Mapping[str, Any], parents: Mapping[str, str], *, format: int) -> Manifest | None:
     """Returns the manifest of a run that has finished in a folder, or None.
 
     Raises:
         UserError: where it is the run of another recipe.
     """
     finished = read_manifest(out)
-    if finished is not None and (change := explain_change(out, recipe, parents)):
+    if finished is not None and (change := explain_change(out, recipe, parents, format=format)):
         raise UserError(f"{out}: is the finished run of another recipe ({change}); choose another --out")
     return finished
 

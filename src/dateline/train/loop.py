@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,28 @@ import numpy as np
 import torch
 
 from dateline.errors import Interrupted, TrainingDiverged, UserError
-from dateline.manifest import Manifest, check_free, new_folder, write_manifest
+from dateline.manifest import Manifest, check_free, new_folder, read_manifest, write_manifest
 from dateline.progress import progress
+from dateline.stage import Stage, say
 from dateline.tokens.loader import Batch
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 from dateline.train.callbacks import Callback, Callbacks, Outcome, RunInfo
 from dateline.train.checkpoint import Saver, load_checkpoint, whole_state
 from dateline.train.export import describe, save_model
-from dateline.train.folder import finished_run, newest_intact, open_folder
+from dateline.train.folder import belongs_to, checkpoints, finished_run, newest_intact, open_folder, set_aside
 from dateline.train.guard import Sentinel, collect_signals
 from dateline.train.log import TrainingLog
 from dateline.train.parallel import RemoteRankFailure, World, choose_device, choose_precision, processes
-from dateline.train.recipe import TrainRecipe, accumulation, build_loader, train_identity, train_plan
+from dateline.train.recipe import (
+    FORMAT,
+    STAGE,
+    TrainRecipe,
+    accumulation,
+    build_loader,
+    train_identity,
+    train_plan,
+)
 from dateline.train.schedule import factor
 from dateline.train.step import Engine, Totals, add_up
 from dateline.train.trackers import build_callbacks
@@ -59,7 +69,7 @@ def train_model(
     with processes(recipe.parallel, recipe.train.device, max(30.0, 2 * recipe.train.hang_minutes)) as world:
         corpus = world.together(lambda: EncodedCorpus.open(recipe.data))
         plan = world.first(lambda: train_plan(recipe, corpus))
-        if resume and (finished := world.first(lambda: finished_run(out, *plan))) is not None:
+        if resume and (finished := world.first(lambda: finished_run(out, *plan, format=FORMAT))) is not None:
             return finished
         world.first(lambda: check_free(out, overwrite=overwrite or resume, stage="train"))
         run = world.together(lambda: _Run(recipe, corpus, out, world, plan, callbacks))
@@ -80,6 +90,38 @@ def train_model(
         finally:
             run.close(outcome)
         return manifest
+
+
+def train_stage(recipe: TrainRecipe, corpus: EncodedCorpus) -> TrainStage:
+    """Returns the stage that trains one model in this process."""
+    data, parents = train_plan(recipe, corpus)
+    return TrainStage(STAGE, data, parents, format=FORMAT, training=recipe)
+
+
+@dataclass(frozen=True)
+class TrainStage(Stage):
+    """Training: a folder that grows while the run goes on, and is continued after an interruption."""
+
+    training: TrainRecipe | None = None
+
+    def make(self, out: Path, *, overwrite: bool = False) -> Manifest:
+        """Trains in an empty folder, or in place of another run where `overwrite` says so."""
+        assert self.training is not None
+        return train_model(self.training, out, overwrite=overwrite)
+
+    def ensure(self, out: Path) -> Manifest:
+        """Trains unless the run is finished; continues its own checkpoints; moves any other run aside."""
+        assert self.training is not None
+        if (found := self.finished(out)) is not None:
+            return found
+        saved = checkpoints(out)
+        unfinished = read_manifest(out) is None
+        if unfinished and saved and belongs_to(saved[-1], train_identity(self.recipe, self.parents)):
+            return train_model(self.training, out, resume=True)
+        reason = "an unfinished run" if unfinished else self.explain(out)
+        if (kept := set_aside(out)) is not None:
+            say(f"{out}: trained anew ({reason}); what stood there is kept in {kept}, remove it when it is not needed")
+        return train_model(self.training, out)
 
 
 class _Run:
@@ -249,8 +291,9 @@ class _Run:
             save_model(folder, model, self.tokenizer, self.facts, self.done, state)
         stream, prefixes = self.loader.plan.stream, self.loader.plan.prefixes
         manifest = Manifest.of(
-            "train",
+            STAGE,
             *self.plan,
+            format=FORMAT,
             counts={"steps": self.done, **self.counts, "skipped": self.sentinel.skipped},
             facts={
                 "parameters": self.engine.num_parameters,

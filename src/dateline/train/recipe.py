@@ -15,6 +15,7 @@ from dateline.config import Section, fingerprint
 from dateline.errors import UserError
 from dateline.model.load import model_fingerprint
 from dateline.model.sizes import ModelRecipe
+from dateline.tokens.encode import FORMAT as ENCODED
 from dateline.tokens.loader import Loader
 from dateline.tokens.mix import Mix
 from dateline.tokens.plan import Packing, Plan
@@ -126,8 +127,22 @@ class TrainRecipe(Section):
         return self.model_dump(mode="json", include=kept)
 
 
+STAGE = "train"
+FORMAT = 2
+"""2: prefixes end directly before the body (`conditions.PREFIX_FORMAT`)."""
+
+
 def train_plan(recipe: TrainRecipe, corpus: EncodedCorpus) -> tuple[dict[str, Any], dict[str, str]]:
-    """Returns the recipe and parents that decide whether a run is up to date; see `TrainRecipe.identity`."""
+    """Returns the recipe and parents that decide whether a run is up to date; see `TrainRecipe.identity`.
+
+    Raises:
+        UserError: where the corpus was encoded by an earlier version.
+    """
+    if corpus.manifest.format < ENCODED:
+        raise UserError(
+            f"{corpus.folder}: was encoded by an earlier version of Dateline (format {corpus.manifest.format}, now "
+            f"{ENCODED}); its tokenizer would not begin texts as training does: encode the corpus again"
+        )
     parents = {"encoded": corpus.manifest.fingerprint}
     if recipe.init_from is not None:
         parents["init_from"] = model_fingerprint(recipe.init_from)

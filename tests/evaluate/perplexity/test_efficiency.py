@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
+from dateline.evaluate.perplexity.efficiency import Point, crossing, efficiency_scores, evaluate_efficiency
+from dateline.evaluate.table import read_scores
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dateline.corpus import CorpusRecipe, NewswireSource, build_corpus
 from dateline.errors import UserError
-from dateline.evaluate.perplexity.efficiency import Point, crossing, efficiency_scores, evaluate_efficiency
 from dateline.evaluate.protocol import Protocol
-from dateline.evaluate.table import read_scores
-from dateline.tokens.encode import EncodeRecipe, encode_corpus
+from dateline.tokens.encode import EncodeRecipe, encode_stage
 from dateline.train.loop import train_model
 from dateline.train.recipe import TrainRecipe
 
@@ -62,7 +62,7 @@ def test_the_interval_comes_from_documents_and_may_be_open():
 def runs(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     build_corpus(CorpusRecipe(newswire=NewswireSource(articles=300), language=None), root / "corpus")
-    encode_corpus(EncodeRecipe(vocab_size=500), root / "corpus", root / "encoded")
+    encode_stage(EncodeRecipe(vocab_size=500), root / "corpus").make(root / "encoded")
     common = {
         "data": str(root / "encoded"), "packing": {"sequence_length": 128}, "mix": {"weights": "natural"},
         "model": {"size": "pico", "max_positions": 128}, "optimizer": {"learning_rate": 5e-3, "clip_norm": 1.0},

@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from dateline.evaluate.comparisons import differences
+from dateline.evaluate.table import merge_scores, read_documents, read_scores
 from safetensors.torch import load_file, save_file
 from tokenizers import normalizers
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -13,14 +15,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import dateline.model.scoring as scoring
 from dateline.conditions import Metadata, render
 from dateline.errors import UserError
-from dateline.evaluate.comparisons import differences
 from dateline.evaluate.perplexity import evaluate_perplexity, perplexity_plan
 from dateline.evaluate.protocol import Protocol
-from dateline.evaluate.table import merge_scores, read_documents, read_scores
 from dateline.manifest import is_current, read_manifest, stage_fingerprint
 from dateline.records import Article, body_text
 from dateline.testing import write_corpus as write_articles
-from dateline.tokens.encode import EncodeRecipe, encode_corpus
+from dateline.tokens.encode import EncodeRecipe, encode_stage
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 
@@ -157,7 +157,7 @@ def test_no_bits_per_byte_for_bytes_that_were_not_scored(llama, tmp_path):
             for number, title in enumerate(several)
         ]
         corpus = write_articles(tmp_path / name, stories)
-        encode_corpus(EncodeRecipe(tokenizer=str(tmp_path / "tokenizer")), corpus, tmp_path / f"{name}-encoded")
+        encode_stage(EncodeRecipe(tokenizer=str(tmp_path / "tokenizer")), corpus).make(tmp_path / f"{name}-encoded")
         out = tmp_path / f"{name}-scores"
         manifest = evaluate(
             tmp_path / "run", tmp_path / f"{name}-encoded", out, conditions=("gold", "marginal:uniform")

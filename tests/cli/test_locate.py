@@ -1,4 +1,4 @@
-"""Texts in, places out; a corpus in, a folder and a table out; mistakes in one line."""
+"""Texts in, places out; mistakes in one line."""
 
 import json
 
@@ -46,44 +46,19 @@ def test_a_file_of_texts_is_a_result_a_line(dateline, model, tmp_path):
     assert [line.split()[0] for line in said.out.splitlines()] == ["text", f"{path}:1", f"{path}:2"]
 
 
-def test_a_corpus_is_tested(dateline, model, finished, tmp_path):
-    pytest.importorskip("sklearn")
-    out = tmp_path / "o"
-    said = dateline("locate", model, "--corpus", finished / "encoded", "--out", out, "--resamples", "100",
-                    "--run", "mine", "--documents", "12")  # fmt: skip
-    assert said.code == 0, said.err
-    assert (out / "scores.parquet").is_file()
-    lines = said.out.splitlines()
-    assert lines[0].split() == ["text", "mine", "tfidf"]
-    assert [line[:18].strip() for line in lines[1:6]] == [
-        "accuracy country", "top3 country", "accuracy continent", "log loss", "ece",
-    ]  # fmt: skip
-    assert lines[7].split() == ["names", "masked", "mine", "tfidf"]
-    assert "accuracy of mine/text less tfidf/text" in said.out
-    assert "McNemar" in said.out
-    assert said.out.endswith(f"everything is in {out}\n")
-
-
-def test_a_corpus_as_json(dateline, model, finished, tmp_path):
-    said = dateline("locate", model, "--corpus", finished / "encoded", "--out", tmp_path / "o", "--resamples", "100",
-                    "--documents", "2", "--no-baseline", "--json")  # fmt: skip
-    found = json.loads(said.out)
-    assert found["counts"]["kept"] == 2
-    assert {score["run"] for score in found["scores"]} == {"conditioned"}
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "nothing to locate"),
         ([""], "text: is empty"),
         (["gone.jsonl"], "gone.jsonl: no such file"),
-        ([TEXT, "--out", "o"], "leave one out"),
+        ([TEXT, "--out", "o"], "dateline eval locate MODEL --corpus ENCODED --out DIR"),
+        (["--corpus", "e", "--out=o"], "dateline eval locate MODEL --corpus ENCODED --out DIR"),
         ([TEXT, "--prior", "corpus"], "give --corpus"),
         ([TEXT, "--countries", "atlantis,gb"], "'atlantis' is no country"),
-        ([TEXT, "--tokens", "-1"], "--tokens -1"),
+        ([TEXT, "--tokens", "-1"], "--tokens: Input should be greater than or equal to 1 (given: -1)"),
         ([TEXT, "--window", "4096"], "reads 128 tokens"),
-        ([TEXT, "--fields", "planet"], "--fields: fields.0: "),
+        ([TEXT, "--fields", "planet"], "--fields: Input should be 'domain', "),
         ([TEXT, "--outlets", "2"], "give --corpus"),
     ],
 )

@@ -6,12 +6,14 @@ import difflib
 import json
 import math
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import pydantic
 import tyro
 
+from dateline.cli.options import read_arguments
+from dateline.config import Section
 from dateline.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -25,8 +27,7 @@ KINDS = {"mcq": "multiple-choice questions: positions, cues, repeats, places, an
 STYLES = {"unfit": "bold red", "look": "yellow", "fit": "green"}
 
 
-@dataclass(frozen=True)
-class AuditQuestions:
+class AuditQuestions(Section):
     """Says whether a set of multiple-choice questions is fit for use, check by check.
 
     FILE is JSON Lines, JSON or Parquet with question, options, correct_answer (or answer) and country. Each check gives
@@ -41,7 +42,7 @@ class AuditQuestions:
     """Wanted items by country, in proportion: us=34,ca=33,...; even; or paper (arXiv 2601.15236)."""
     rotated: tyro.conf.FlagCreatePairsOff[bool] = False
     """The set is only scored by log-likelihood over all rotations of the options, as dateline eval mcq does."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    as_json: tyro.conf.FlagCreatePairsOff[bool] = pydantic.Field(default=False, alias="json")
     """Print JSON instead of the report."""
     out: Path | None = None
     """Folder to make with audit.json and items.parquet, which lists the items to read."""
@@ -61,7 +62,7 @@ def run(words: list[str]) -> None:
         near = difflib.get_close_matches(words[0], KINDS, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"write: dateline audit mcq {words[0]}"
         raise UserError(f"unknown kind of set '{words[0]}'; {hint}")
-    args = tyro.cli(AuditQuestions, prog="dateline audit mcq", args=words[1:])
+    args = read_arguments("dateline audit mcq", AuditQuestions, words[1:])
     from dateline.benchmark import as_plain, audit_questions, parse_quota, write_audit
     from dateline.manifest import check_free
 
@@ -72,7 +73,7 @@ def run(words: list[str]) -> None:
     if args.out:
         recipe = {"quota": quota if isinstance(quota, str) else dict(quota), "rotated": args.rotated}
         write_audit(audit, args.out, recipe=recipe, overwrite=args.overwrite)
-    if args.json:
+    if args.as_json:
         print(json.dumps(as_plain(audit), indent=2))
         print(one_line(audit.sentence), file=sys.stderr)
     else:
