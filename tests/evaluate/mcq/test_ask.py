@@ -177,6 +177,25 @@ def test_one_token_is_read_from_one_pass_and_equal_pairs_are_scored_once(either,
     assert nats[0] == pytest.approx(expected, abs=1e-4)
 
 
+def test_bfloat16_is_the_precision_of_letters_and_options_alike(either, questions):
+    prompts = encode_prompts(either, questions, [PREFIX], "question")
+    asked = [Asked(PREFIX, at) for at in range(len(questions))]
+    for measure in (option_nats, letter_nats):
+        fine, coarse = (
+            np.concatenate(
+                [
+                    np.ravel(nats)
+                    for nats in measure(
+                        either, prompts, asked, batch_tokens=300, precision=precision, advance=no_progress
+                    )
+                ]
+            )
+            for precision in ("float32", "bfloat16")
+        )
+        assert not np.array_equal(fine, coarse)
+        assert coarse == pytest.approx(fine, rel=0.05, abs=0.3)
+
+
 def test_next_logits_come_for_every_context_once(either):
     contexts = [np.arange(3, 3 + length, dtype=np.int32) for length in (4, 2, 4, 4, 3)]
     seen = [

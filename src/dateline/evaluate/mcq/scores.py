@@ -43,15 +43,14 @@ Floats = npt.NDArray[np.float64]
 STAGE = "mcq"
 ITEMS = "items.parquet"
 MAKE = "dateline eval mcq MODEL FILE --out DIR"
-SCHEMA = pa.schema(
-    {
-        **dict.fromkeys(("run", "condition", "form", "id", "country", "continent", "shown"), pa.string()),
-        "points": pa.float64(),
-        "chosen": pa.int32(),
-        "costs": pa.list_(pa.float64()),
-        **dict.fromkeys(("cost_unit", "written", "model", "protocol", "data"), pa.string()),
-    }
-)
+_COLUMNS: dict[str, pa.DataType] = {
+    **dict.fromkeys(("run", "condition", "form", "id", "country", "continent", "shown"), pa.string()),
+    "points": pa.float64(),
+    "chosen": pa.int32(),
+    "costs": pa.list_(pa.float64()),
+    **dict.fromkeys(("cost_unit", "written", "model", "protocol", "data"), pa.string()),
+}
+SCHEMA = pa.schema(_COLUMNS)
 """One row an item, condition and form; see `Answers`. `data` is the fingerprint of the questions."""
 COST_UNITS = {"cloze": "nats/byte", "letter": "nats"}
 """Of the costs by which a form chooses; other forms have none."""
