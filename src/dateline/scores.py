@@ -157,7 +157,7 @@ def read_runs(folder: Path) -> list[Run]:
     Raises:
         UserError: where there is no such table, or it is of another version.
     """
-    return [Run(**row) for row in _read(folder / RUNS, RUNS_SCHEMA).to_pylist()]
+    return [Run(**row) for row in read_table(folder / RUNS, RUNS_SCHEMA).to_pylist()]
 
 
 def read_scores(folder: Path) -> list[Score]:
@@ -166,7 +166,7 @@ def read_scores(folder: Path) -> list[Score]:
     Raises:
         UserError: where there is no such table, or it is of another version.
     """
-    return [Score(**row) for row in _read(folder / SCORES, SCORES_SCHEMA).to_pylist()]
+    return [Score(**row) for row in read_table(folder / SCORES, SCORES_SCHEMA).to_pylist()]
 
 
 def read_losses(folder: Path) -> pa.Table:
@@ -175,10 +175,15 @@ def read_losses(folder: Path) -> pa.Table:
     Raises:
         UserError: where there is no such table, or it is of another version.
     """
-    return _read(folder / LOSSES, LOSSES_SCHEMA)
+    return read_table(folder / LOSSES, LOSSES_SCHEMA)
 
 
-def _read(path: Path, schema: pa.Schema) -> pa.Table:
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """Reads one of the long tables from a file.
+
+    Raises:
+        UserError: where there is no such table, or it is of another version.
+    """
     try:
         table: pa.Table = pq.read_table(path)
     except FileNotFoundError:

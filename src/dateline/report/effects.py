@@ -57,7 +57,7 @@ def rows_of(
 
     Args:
         results: of the experiment.
-        measure: `perplexity`, `leak`, `locate`, `mcq` or `efficiency`.
+        measure: `perplexity`, `locate`, ...; see `evaluate.recipe.MEASURES`.
         metric: one metric; empty for all.
         slice_by: `all`, `continent`, `country`, `part` or `position`; empty for all.
         tests: True for differences only, False for levels only.

@@ -40,6 +40,7 @@ from dateline.report.words import (
     large,
     listed,
     number,
+    p_text,
     percent,
     some,
 )
@@ -53,6 +54,8 @@ MOST_COUNTRIES = 40
 MOST_POINTS = 400
 """Points of a learning curve."""
 BASELINE_WORDS = "tfidf"
+SHOWN = ("perplexity", "locate", "mcq", "efficiency")
+"""Measures that have sections of their own."""
 FORMS = {
     "accuracy_cloze": "Accuracy, cloze form",
     "accuracy_letter": "Accuracy, letter form",
@@ -92,6 +95,11 @@ def gain_interval(results: Results) -> str:
     return "95% CI not available"
 
 
+def _texts(masked: bool) -> str:
+    """Names the texts whose country was inferred."""
+    return "place names masked" if masked else "full text"
+
+
 def _guesser(row: pd.Series) -> str:
     if row["run"] == BASELINE_WORDS:
         return "TF-IDF baseline"
@@ -104,16 +112,18 @@ def locate(results: Results) -> Section | None:
     if found.empty:
         return Section("locate", "Country inference by Bayes' rule") if "locate" in results.gaps else None
     section = Section("locate", "Country inference by Bayes' rule")
+    metric = found["metric"]
+    found = found.assign(masked=metric.str.contains("_masked"), metric=metric.str.replace("_masked", ""))
     levels = found[(found["versus_run"] == "") & found["metric"].isin(INFERENCE)]
-    who = found[found["versus_run"] == ""].sort_values("leaks").groupby(["run", "condition"], sort=False).last()
+    who = found[found["versus_run"] == ""].sort_values("leaks").groupby(["run", "masked"], sort=False).last()
     names = {
         key: _guesser(row.rename(None))
-        for key, row in who.reset_index().set_index(["run", "condition"], drop=False).iterrows()
+        for key, row in who.reset_index().set_index(["run", "masked"], drop=False).iterrows()
     }
-    order = sorted(names, key=lambda key: (key[0] == BASELINE_WORDS, key[1] != "text", key[0]))
+    order = sorted(names, key=lambda key: (key[0] == BASELINE_WORDS, key[1], key[0]))
     rows = []
-    for run, condition in order:
-        own = levels[(levels["run"] == run) & (levels["condition"] == condition) & (levels["slice_by"] == "all")]
+    for run, masked in order:
+        own = levels[(levels["run"] == run) & (levels["masked"] == masked) & (levels["slice_by"] == "all")]
         by = own.drop_duplicates("metric").set_index("metric")
         cells = [
             (
@@ -125,7 +135,7 @@ def locate(results: Results) -> Section | None:
             else NOT_AVAILABLE
             for m in INFERENCE
         ]
-        rows.append(Row([names[run, condition], condition_name(condition), *cells, count(own["n_documents"].max())]))
+        rows.append(Row([names[run, masked], _texts(masked), *cells, count(own["n_documents"].max())]))
     headings = ("model", "texts", *(f"#{name}" for name in INFERENCE.values()), "#texts")
     changes = found[(found["versus_run"] != "") & (found["slice_by"] == "all")]
     section.blocks += [
@@ -138,15 +148,15 @@ def locate(results: Results) -> Section | None:
     if not (found["run"] == BASELINE_WORDS).any():
         section.blocks.append(Text("No word-counting baseline was fitted, so there is nothing to compare with.", "gap"))
     if len(changes):
-        section.blocks += [Heading("Differences in accuracy, percentage points"), _share_changes(results, changes)]
+        section.blocks += [Heading("Differences in accuracy, percentage points"), _inference_changes(changes)]
     models = [key for key in order if key[0] != BASELINE_WORDS]
-    drawn, undrawn = models[:MOST_DRAWN], [f"{names[key]} ({condition_name(key[1])})" for key in models[MOST_DRAWN:]]
-    keyed = dict(iter(results.bins.groupby(["run", "condition"], sort=False)))
+    drawn, undrawn = models[:MOST_DRAWN], [f"{names[key]} ({_texts(key[1])})" for key in models[MOST_DRAWN:]]
+    keyed = dict(iter(results.bins.groupby(["run", "masked"], sort=False)))
     diagrams = [
         figures.reliability(
             keyed[key],
             f"reliability{at}",
-            f"{names.get(key, key[0])}, {condition_name(key[1])}",
+            f"{names.get(key, key[0])}, {_texts(key[1])}",
             "Accuracy against confidence; on the dashed line they agree.",
         )
         for at, key in enumerate([*drawn, *(key for key in order if key[0] == BASELINE_WORDS)])
@@ -161,7 +171,7 @@ def locate(results: Results) -> Section | None:
                     interval(100 * b.ci_low, 100 * b.ci_high, 1),
                     count(b.count_),
                 ],
-                f"{names.get((b.run, b.condition), b.run)}, {condition_name(b.condition)}",
+                f"{names.get((b.run, b.masked), b.run)}, {_texts(b.masked)}",
             )
             for b in results.bins.rename(columns={"count": "count_"}).itertuples()
         ]
@@ -174,7 +184,7 @@ def locate(results: Results) -> Section | None:
     section.blocks += left_out(undrawn, "the tables here and in the folder locate")
     by_country = levels[(levels["metric"] == "accuracy_country") & levels["slice_by"].isin(["continent", "country"])]
     per = [
-        Row([label_of(r), share_cell(r), count(r["n_documents"])], f"{_guesser(r)}, {condition_name(r['condition'])}")
+        Row([label_of(r), share_cell(r), count(r["n_documents"])], f"{_guesser(r)}, {_texts(r['masked'])}")
         for _, r in by_country.iterrows()
     ]
     if per:
@@ -184,11 +194,11 @@ def locate(results: Results) -> Section | None:
     return section
 
 
-def _confusions(results: Results, models: list[tuple[str, str]], names: dict[tuple[str, str], str]) -> list[Block]:
+def _confusions(results: Results, models: list[tuple[str, bool]], names: dict[tuple[str, bool], str]) -> list[Block]:
     blocks: list[Block] = []
-    for at, (run, condition) in enumerate(models):
+    for at, (run, masked) in enumerate(models):
         table = results.confusions
-        own = table[(table["run"] == run) & (table["condition"] == condition)]
+        own = table[(table["run"] == run) & (table["masked"] == masked)]
         if own.empty:
             continue
         counts = own.pivot_table(index="truth", columns="predicted", values="count", aggfunc="sum", fill_value=0)
@@ -198,7 +208,7 @@ def _confusions(results: Results, models: list[tuple[str, str]], names: dict[tup
         labels = pd.MultiIndex.from_tuples([(continent_name(c), country_name(c)) for c in kept])
         counts.index = counts.columns = labels
         shares = -counts.div(counts.sum(axis=1).replace(0, math.nan), axis=0)
-        name = f"{names.get((run, condition), run)}, {condition_name(condition)}"
+        name = f"{names.get((run, masked), run)}, {_texts(masked)}"
         drawing = figures.matrix(
             shares,
             counts.map(lambda n: count(int(n)) if n else ""),
@@ -220,6 +230,16 @@ def _confusions(results: Results, models: list[tuple[str, str]], names: dict[tup
         else:
             blocks.append(Fold(f"Confusion matrix: {name}", found))
     return blocks
+
+
+def _inference_changes(changes: pd.DataFrame) -> Table:
+    rows = []
+    for _, r in changes.iterrows():
+        within = r["metric"] == "accuracy_country_masking_difference"
+        versus = "TF-IDF baseline" if r["versus_run"] == BASELINE_WORDS else r["versus_run"]
+        sides = [f"{_guesser(r)}, {_texts(r['masked'] or within)}", f"minus {versus}, {_texts(r['masked'])}"]
+        rows.append(Row([sides, *effect_cells(r, 100, 1), reading(r, higher_is_better=True)]))
+    return Table(("first, minus second", *EFFECT, "what it means"), rows)
 
 
 def _share_changes(results: Results, changes: pd.DataFrame) -> Table:
@@ -454,19 +474,22 @@ def _efficiency(results: Results) -> list[Block]:
                 ]
             )
         )
-    curve = found[(found["slice_by"] == "body_tokens") & (found["metric"] == "nll")]
+    at_step = found[found["slice_by"] == "step"]
+    keys = ["run", "condition", "slice"]
+    curve = at_step[at_step["metric"] == "nll"].merge(
+        at_step.loc[at_step["metric"] == "body_tokens", [*keys, "value"]], on=keys, suffixes=("", "_tokens")
+    )
     if len(curve):
         tested = [
             Row(
                 [
                     side(results, r["run"], r["condition"]),
-                    large(float(r["slice"])),
+                    large(r["value_tokens"]),
                     number(r["value"], 3),
                     interval(r["ci_low"], r["ci_high"], 3),
                 ]
             )
             for _, r in curve.iterrows()
-            if str(r["slice"]).isdecimal()
         ]
         table = Table(("model", "#body tokens", "#nats/token", "#95% CI"), tested)
         blocks.append(Fold("Loss on the scored documents at each checkpoint", [table]))
@@ -526,4 +549,43 @@ def recovered(results: Results) -> Section:
         rows.append(Row([str(run), percent(found.get("value") if isinstance(found, dict) else None), sure]))
     if len(rows) > 1:
         section.blocks.append(Table(("run", "#recovered", "#95% CI, %"), rows))
+    return section
+
+
+def _sides(row: pd.Series) -> list[str]:
+    """Names what a row is about, and what was subtracted."""
+    names = [(row["run"], row["condition"]), (row["versus_run"], row["versus_condition"])]
+    shown = [f"{run}, {condition_name(condition)}" if condition else run for run, condition in names if run]
+    return [shown[0], *(f"minus {name}" for name in shown[1:])]
+
+
+def others(results: Results) -> Section | None:
+    """Measures without a section of their own: their levels and differences over all documents, then by slice."""
+    table = results.scores[results.scores["shown"] & ~results.scores["measure"].isin(SHOWN)]
+    if table.empty:
+        return None
+    section = Section("others", "Other measures")
+
+    def rows(found: pd.DataFrame) -> list[Row]:
+        return [
+            Row(
+                [
+                    _sides(r),
+                    r["metric"].replace("_", " "),
+                    label_of(r),
+                    number(r["value"], 4),
+                    interval(r["ci_low"], r["ci_high"], 4),
+                    r["unit"],
+                    p_text(r["p_holm"]) if pd.notna(r["p_holm"]) else "",
+                    count(r["n_documents"]),
+                ],
+                r["measure"],
+            )
+            for _, r in found.iterrows()
+        ]
+
+    headings = ("model", "metric", "on", "#value", "#95% CI", "unit", "#p (Holm)", "#documents")
+    section.blocks.append(Table(headings, rows(table[table["slice_by"] == "all"])))
+    if len(parts := table[table["slice_by"] != "all"]):
+        section.blocks.append(Fold("By slice", [Table(headings, rows(parts))]))
     return section

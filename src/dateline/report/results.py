@@ -17,40 +17,17 @@ import pandas as pd
 import pyarrow as pa
 
 from dateline.errors import UserError, one_line
+from dateline.evaluate.recipe import MEASURES
 from dateline.manifest import Manifest, read_manifest
 from dateline.records import SPLITS
 from dateline.report.words import SWAP, is_number, listed
+from dateline.scores import RUNS, RUNS_SCHEMA, SCORES, SCORES_SCHEMA, read_table
 
 EXPERIMENT = "experiment"
 AUDIT = "corpus/audit.json"
-MEASURES = ("locate", "mcq", "efficiency")
-"""Folders of measures other than perplexity, with a folder for each run."""
-RUN_COLUMNS = ["run", "family", "size", "trained_on", "left_out", "fields", "seed", "step", "body_tokens", "model"]
 LOSS_COLUMNS = ["run", "family", "kind", "condition", "step", "body_tokens", "loss"]
-CONFUSION_COLUMNS = ["run", "condition", "truth", "predicted", "count"]
-BIN_COLUMNS = ["run", "condition", "count", "confidence", "accuracy", "ci_low", "ci_high"]
-_RENAMED = {
-    "grouping": "slice_by",
-    "group": "slice",
-    "num_documents": "n_documents",
-    "num_tokens": "n_tokens",
-    "num_outlets": "n_outlets",
-    "num_seeds": "n_seeds",
-    "p_value": "p",
-}
-_TEXTS = ("run", "condition", "grouping", "group", "metric", "protocol")
-_NUMBERS = ("value", "ci_low", "ci_high", "num_documents", "num_tokens")
-_OPTIONAL = {"versus": "", "p_value": None, "p_holm": None, "mde": None, "num_outlets": 0, "num_seeds": 1, "fields": ""}
-"""Columns that older tables lack, with what stands for them."""
-_UNITS = {
-    "nll": "nats/token",
-    "nll_difference": "nats/token",
-    "ppl": "",
-    "bits_per_byte": "bits/byte",
-    "log_loss": "nats",
-    "tokens_to_reach": "body tokens",
-}
-"""Units of metrics; all others are shares."""
+CONFUSION_COLUMNS = ["run", "masked", "truth", "predicted", "count"]
+BIN_COLUMNS = ["run", "masked", "count", "confidence", "accuracy", "ci_low", "ci_high"]
 _BROKEN = 8
 """Lines of metrics.jsonl that are named one by one."""
 
@@ -61,7 +38,7 @@ class Results:
 
     folder: Path
     runs: pd.DataFrame
-    """One row a run, with the columns `RUN_COLUMNS`."""
+    """One row a run, with the columns of `scores.Run`."""
     scores: pd.DataFrame
     """The long table, as `read_scores` describes it."""
     losses: pd.DataFrame
@@ -123,16 +100,16 @@ def read_results(folder: Path) -> Results:
     own = next((manifest for name, manifest in stages if name == "."), None)
     if own is not None and own.stage != EXPERIMENT:
         raise UserError(f"{folder}: holds the result of '{own.stage}', not '{EXPERIMENT}'; name an experiment's folder")
-    runs = read_runs(folder, stages)
+    scores = read_scores(folder)
+    runs = _runs(folder, gaps)
     losses = _losses(folder / "runs", runs, gaps)
-    runs["body_tokens"] = runs["run"].map(losses.groupby("run")["body_tokens"].max())
     coverage, problems = _coverage(folder / AUDIT, gaps)
     summary = _json(folder / "summary.json", gaps, "recovered")
     samples = _json(folder / "samples.json", gaps, "samples")
     return Results(
         folder=folder,
         runs=runs,
-        scores=read_scores(folder, runs, gaps),
+        scores=_with_families(scores, runs),
         losses=losses,
         bins=_tables(folder, "reliability.parquet", BIN_COLUMNS, gaps),
         confusions=_tables(folder, "confusion.parquet", CONFUSION_COLUMNS, gaps),
@@ -146,60 +123,42 @@ def read_results(folder: Path) -> Results:
     )
 
 
-def read_scores(folder: Path, runs: pd.DataFrame, gaps: dict[str, list[str]]) -> pd.DataFrame:
-    """Reads all scores of an experiment into one long table; nothing else in the report reads score files.
+def read_scores(folder: Path) -> pd.DataFrame:
+    """Reads the long table of an experiment.
 
     Args:
         folder: of the experiment.
-        runs: with the columns run, family and seed.
-        gaps: where a table of another measure than perplexity cannot be read, a sentence is added here.
 
     Returns:
-        A row for each score with the columns run, family, seed (NA for a mean over seeds), measure (`perplexity`,
-        `leak`, `locate`, `mcq`, `efficiency`), metric, condition, slice_by, slice, unit, n_documents, n_tokens,
-        n_outlets, n_seeds, value, ci_low, ci_high, versus_run, versus_family, versus_condition, p, p_holm,
-        family_of_tests, mde, protocol, leaks (whether the prefix showed the URL) and shown (False for a single run's
-        comparison that stands in the table over all seeds, too).
+        A row for each score, with the columns of `scores.Score`, and `leaks`: whether the prefix showed the URL.
 
     Raises:
-        UserError: where the table of the experiment is missing, damaged, empty or mixes protocols.
+        UserError: where the table is missing, damaged, empty, of another version, or mixes protocols of perplexity.
     """
-    path = folder / "scores.parquet"
-    try:
-        own = _score_file(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no score table; finish the experiment before reporting on it") from None
-    if own.empty:
+    path = folder / SCORES
+    if not path.is_file():
+        raise UserError(f"{path}: no score table; finish the experiment before reporting on it")
+    table: pd.DataFrame = read_table(path, SCORES_SCHEMA).to_pandas()
+    if table.empty:
         raise UserError(f"{path}: the score table is empty; evaluate at least one run before reporting")
-    protocols = list(dict.fromkeys(own["protocol"]))
+    protocols = list(dict.fromkeys(table.loc[table["measure"] == "perplexity", "protocol"]))
     if len(protocols) > 1:
         raise UserError(
             f"{path}: the score table mixes {len(protocols)} protocols ({', '.join(protocols[:3])}); such scores "
             "cannot be compared: evaluate all runs under one protocol"
         )
-    tables = [own.assign(measure=own["metric"].map({"title_in_url": "leak"}).fillna("perplexity"))]
-    for measure in MEASURES:
-        for place in _folders(folder / measure):
-            name = f"{measure}/{place.name}/scores.parquet"
-            try:
-                tables.append(_score_file(place / "scores.parquet").assign(measure=measure))
-            except FileNotFoundError:
-                gaps.setdefault(measure, []).append(f"The folder holds no {name}.")
-            except UserError as error:
-                gaps.setdefault(measure, []).append(f"{name} cannot be read ({one_line(str(error))[:160]}).")
-    table = pd.concat([table for table in tables if not table.empty], ignore_index=True).rename(columns=_RENAMED)
-    versus = table.pop("versus").str.rpartition("/")
-    table["versus_run"], table["versus_condition"] = versus[0], versus[2]
-    table["leaks"] = table.pop("fields").str.split("+").map(lambda fields: "url" in fields)
-    table["unit"] = table["metric"].map(_UNITS).fillna("share")
-    tests = table["versus_run"] != ""
-    inside = table["run"] + "/" + table["condition"] + " - " + table["versus_run"] + "/" + table["versus_condition"]
-    table["family_of_tests"] = inside.where(table["slice_by"] != "all", "all comparisons of " + table["metric"])
-    table["family_of_tests"] = table["family_of_tests"].where(tests, "")
-    family, seed = (
-        dict(zip(runs["run"], runs["family"], strict=True)),
-        dict(zip(runs["run"], runs["seed"], strict=True)),
-    )
+    for name in ("value", "ci_low", "ci_high", "p", "p_holm", "mde"):
+        table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
+    table["leaks"] = table["shown"].str.split("+").map(lambda fields: "url" in fields)
+    return table.drop(columns="shown")
+
+
+def _with_families(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Adds family, seed (NA for a mean over seeds), versus_family, and `shown`.
+
+    `shown` is False for a single run's comparison that stands in the table over all seeds, too.
+    """
+    family, seed = (dict(zip(runs["run"], runs[name], strict=True)) for name in ("family", "seed"))
     for side in ("", "versus_"):
         table[f"{side}family"] = table[f"{side}run"].map(lambda run: family.get(run, run))
     table["seed"] = table["run"].map(lambda run: seed.get(run, pd.NA))
@@ -209,54 +168,14 @@ def read_scores(folder: Path, runs: pd.DataFrame, gaps: dict[str, list[str]]) ->
     return table.drop_duplicates(ignore_index=True)
 
 
-def read_runs(folder: Path, stages: tuple[tuple[str, Manifest], ...]) -> pd.DataFrame:
-    """Returns what the manifests say about the runs, with the columns `RUN_COLUMNS`.
-
-    Args:
-        folder: of the experiment.
-        stages: its manifests by folder; the experiment's own names the families.
-    """
-    manifests = dict(stages)
-    families = list(_inside(manifests["."].recipe, "runs") or ()) if "." in manifests else []
-    rows = []
-    for place in _folders(folder / "runs"):
-        known = manifests.get(f"runs/{place.name}")
-        recipe = known.recipe if known else {}
-        model = _read(place / "model" / "dateline.json")
-        seed = recipe.get("seed")
-        mix = _mapping(_inside(recipe, "mix"))
-        rows.append(
-            {
-                "run": place.name,
-                "family": next((f for f in families if place.name in (f, f"{f}-seed{seed}")), place.name),
-                "size": str(_inside(recipe, "model", "size") or ""),
-                "trained_on": "+".join(map(str, mix.get("include") or ())),
-                "left_out": "+".join(map(str, mix.get("exclude") or ())),
-                "fields": "+".join(map(str, _inside(recipe, "conditions", "fields") or ())) if recipe else None,
-                "seed": seed,
-                "step": _inside(model, "step"),
-                "model": str(_inside(model, "fingerprint") or ""),
-            }
-        )
-    return pd.DataFrame(rows, columns=RUN_COLUMNS)
-
-
-def _score_file(path: Path) -> pd.DataFrame:
-    """Reads a table of today's schema, `dateline.records.Score`."""
-    table = _parquet(path)
-    missing = [name for name in (*_TEXTS, *_NUMBERS) if name not in table]
-    if missing:
-        raise UserError(f"{path}: has no column '{missing[0]}'; it is not a score table of this version")
-    for name, default in _OPTIONAL.items():
-        if name not in table:
-            table[name] = default
-    for name in (*_TEXTS, "versus", "fields"):
-        table[name] = table[name].map(lambda value: "" if pd.isna(value) else str(value)).astype(object)
-    for name in (*_NUMBERS, "p_value", "p_holm", "mde"):
-        table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
-    for name in ("num_documents", "num_tokens", "num_outlets", "num_seeds"):
-        table[name] = pd.to_numeric(table[name], errors="coerce").fillna(0).astype(int)
-    return table[[*_TEXTS, *_NUMBERS, *_OPTIONAL]]
+def _runs(folder: Path, gaps: dict[str, list[str]]) -> pd.DataFrame:
+    """Reads the table of runs; without it every run is a family of its own."""
+    try:
+        return read_table(folder / RUNS, RUNS_SCHEMA).to_pandas()
+    except UserError as error:
+        words = f"{one_line(str(error))[:160]} Without it, seeds are not recognised as such."
+        gaps.setdefault("making", []).append(words)
+        return pd.DataFrame(columns=RUNS_SCHEMA.names)
 
 
 def _parquet(path: Path) -> pd.DataFrame:
@@ -287,7 +206,7 @@ def _tables(folder: Path, name: str, columns: list[str], gaps: dict[str, list[st
             )
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
     for column in columns:
-        text = column in ("run", "condition", "truth", "predicted")
+        text = column in ("run", "truth", "predicted")
         table[column] = table[column].astype(str) if text else pd.to_numeric(table[column], errors="coerce")
     return table[table["count"] > 0].drop_duplicates(ignore_index=True)
 
@@ -329,7 +248,7 @@ def _losses(folder: Path, runs: pd.DataFrame, gaps: dict[str, list[str]]) -> pd.
 
 def _stages(folder: Path, gaps: dict[str, list[str]]) -> tuple[tuple[str, Manifest], ...]:
     places = {".": folder, "corpus": folder / "corpus", "encoded": folder / "encoded"}
-    for kind in ("runs", "evaluation", *MEASURES):
+    for kind in ("runs", *MEASURES):
         places |= {f"{kind}/{place.name}": place for place in _folders(folder / kind)}
     found = {name: read_manifest(place) for name, place in places.items()}
     missing = [name for name, manifest in found.items() if manifest is None]

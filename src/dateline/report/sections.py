@@ -15,6 +15,7 @@ import pandas as pd
 import yaml
 from markupsafe import Markup
 
+from dateline.evaluate.parts import TITLE_IN_URL
 from dateline.manifest import write_atomically
 from dateline.records import SPLITS
 from dateline.report import figures
@@ -47,6 +48,7 @@ from dateline.report.measures import (
     gain_sentence,
     learning,
     locate,
+    others,
     questions,
     recovered,
 )
@@ -189,7 +191,7 @@ def leak_warning(results: Results) -> str:
     names = list(dict.fromkeys(results.scores.loc[results.scores["leaks"], "family"]))
     if not names:
         return ""
-    found = rows_of(results, "leak", slice_by="all")
+    found = rows_of(results, "perplexity", TITLE_IN_URL, "all")
     share = f" Here {share_cell(found.iloc[0])} of the title words stand in it." if len(found) else ""
     return (
         f"{listed(names)} saw the URL of the text under some condition, and its slug repeats words of the title that "
@@ -452,7 +454,7 @@ def tokens(results: Results) -> Section | None:
             effect_rows(results, split, "part"),
             [pair(results, one) for one in split[MOST_COMPARED:]],
         )
-    leak = rows_of(results, "leak").drop_duplicates(["slice_by", "slice"])
+    leak = rows_of(results, "perplexity", TITLE_IN_URL).drop_duplicates(["slice_by", "slice"])
     if len(leak):
         every = leak[leak["slice_by"] == "all"]
         said = f"{share_cell(every.iloc[0])} of the title words stand in the slug of the URL. " if len(every) else ""
@@ -625,6 +627,7 @@ SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
     questions,
     learning,
     recovered,
+    others,
     coverage,
     samples,
     all_scores,
