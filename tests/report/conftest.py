@@ -53,8 +53,7 @@ RECIPE = {
         "conditions": ["gold", "none", "wrong", "swap:ie", "swap:sg", "swap:in"],
         "resamples": 100,
         "protocol": {"window": 128, "num_documents": 14},
-        "locate": True,
-        "efficiency": True,
+        "measures": {"locate": {}, "efficiency": {}},
     },
     "samples": {"headlines": 1, "places": 2, "num_tokens": 6},
 }
@@ -66,7 +65,8 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("report")
     questions = place / "questions.jsonl"
     questions.write_text("".join(json.dumps(question) + "\n" for question in QUESTIONS), encoding="utf-8")
-    recipe = {**RECIPE, "evaluate": {**RECIPE["evaluate"], "questions": str(questions)}}  # type: ignore[dict-item]
+    recipe = json.loads(json.dumps(RECIPE))
+    recipe["evaluate"]["measures"]["mcq"] = {"questions": str(questions)}
     run_experiment(validate_recipe(ExperimentRecipe, recipe), place / "tiny")
     return place / "tiny"
 
@@ -74,7 +74,7 @@ def experiment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(experiment: Path, tmp_path: Path) -> Path:
     """A copy of the experiment to damage, without weights and documents."""
-    heavy = shutil.ignore_patterns("checkpoints", "*.safetensors", "*.arrow", "documents.parquet", "parts.parquet")
+    heavy = shutil.ignore_patterns("checkpoints", "*.safetensors", "*.arrow", "losses.parquet")
     return Path(shutil.copytree(experiment, tmp_path / "experiment", ignore=heavy))
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from dateline.errors import UserError
 from dateline.manifest import Manifest, write_manifest
-from dateline.report.results import RUN_COLUMNS, read_results
+from dateline.report.results import read_results
+from dateline.scores import RUNS_SCHEMA
 
 PROMISED = {
     "run",
@@ -58,7 +59,7 @@ def test_a_whole_folder_has_no_gap(experiment: Path) -> None:
     found = read_results(experiment)
     assert found.gaps == {}
     assert found.manifest is not None
-    assert {"perplexity", "leak", "locate", "mcq", "efficiency"} == set(found.scores["measure"])
+    assert {"perplexity", "locate", "mcq", "efficiency"} == set(found.scores["measure"])
     assert len(found.coverage) == 18
     assert len(found.samples) == 3
     assert set(found.chance) == set(RUNS)
@@ -69,24 +70,25 @@ def test_the_long_table_has_the_promised_columns_and_every_row(experiment: Path)
     found = read_results(experiment).scores
     assert set(found.columns) >= PROMISED
     own = pd.read_parquet(experiment / "scores.parquet")
-    assert found["measure"].isin(["perplexity", "leak"]).sum() == len(own)
-    row = own[(own["run"] == "conditioned-seed0") & (own["versus"] == "plain-seed0/none")].iloc[0]
+    assert len(found) == len(own)
+    row = own[(own["run"] == "conditioned-seed0") & (own["metric"] == "nll_difference")].iloc[0]
     same = found[
         (found["measure"] == "perplexity")
         & (found["run"] == "conditioned-seed0")
-        & (found["versus_run"] == "plain-seed0")
-        & (found["versus_condition"] == "none")
+        & (found["versus_run"] == row["versus_run"])
+        & (found["versus_condition"] == row["versus_condition"])
         & (found["condition"] == row["condition"])
-        & (found["slice_by"] == row["grouping"])
-        & (found["slice"] == row["group"])
+        & (found["slice_by"] == row["slice_by"])
+        & (found["slice"] == row["slice"])
+        & (found["metric"] == row["metric"])
     ]
     assert same["value"].tolist() == [row["value"]]
-    assert same["p"].tolist() == [row["p_value"]]
+    assert same["p"].tolist() == [row["p"]]
 
 
-def test_families_and_seeds_come_from_the_manifests(experiment: Path) -> None:
+def test_families_and_seeds_come_from_the_table_of_runs(experiment: Path) -> None:
     found = read_results(experiment)
-    assert list(found.runs.columns) == RUN_COLUMNS
+    assert list(found.runs.columns) == RUNS_SCHEMA.names
     runs = found.runs.set_index("run")
     assert runs["family"].to_dict() == {run: run.rpartition("-seed")[0] for run in RUNS}
     assert runs["seed"].to_dict() == {run: int(run[-1]) for run in RUNS}
@@ -99,12 +101,12 @@ def test_families_and_seeds_come_from_the_manifests(experiment: Path) -> None:
 
 @pytest.mark.parametrize("name", ["noseed1", "reseed2"])
 def test_a_name_that_looks_like_a_seed_is_no_seed(folder: Path, name: str) -> None:
-    recipe = read_results(folder).manifest
-    assert recipe is not None
-    (folder / "runs" / "plain-seed0").rename(folder / "runs" / name)
-    write_manifest(folder, Manifest.of("experiment", {**recipe.recipe, "runs": {name: {}}}, {}))
-    runs = read_results(folder).runs.set_index("run")
-    assert runs.loc[name, "family"] == name
+    for table in ("runs", "scores"):
+        edit(folder / f"{table}.parquet", run=lambda run: name if run == "plain-seed0" else run)
+    edit(folder / "runs.parquet", family=lambda family: name if family == "plain" else family)
+    found = read_results(folder)
+    assert found.runs.set_index("run").loc[name, "family"] == name
+    assert set(found.scores.loc[found.scores["run"] == name, "family"]) == {name}
 
 
 def test_a_comparison_over_seeds_speaks_for_its_seeds(experiment: Path) -> None:
@@ -151,11 +153,9 @@ def test_broken_lines_are_named(folder: Path) -> None:
         ("runs", "learning", "metrics.jsonl"),
         ("runs/plain-seed0/manifest.json", "making", "runs/plain-seed0"),
         ("manifest.json", "making", "No manifest.json in ."),
-        ("locate/conditioned-seed1/scores.parquet", "locate", "no locate/conditioned-seed1/scores.parquet"),
+        ("runs.parquet", "making", "seeds are not recognised"),
         ("locate/conditioned-seed1/reliability.parquet", "locate", "no locate/conditioned-seed1/reliability.parquet"),
         ("locate/conditioned-seed0/confusion.parquet", "locate", "no locate/conditioned-seed0/confusion.parquet"),
-        ("mcq/plain-seed0/scores.parquet", "mcq", "no mcq/plain-seed0/scores.parquet"),
-        ("efficiency/conditioned-seed0/scores.parquet", "efficiency", "no efficiency/conditioned-seed0/scores.parquet"),
     ],
 )
 def test_a_missing_part_is_a_gap(folder: Path, path: str, part: str, words: str) -> None:
@@ -179,21 +179,24 @@ def test_damaged_json_never_crashes(folder: Path, path: str, text: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no parquet", None])
 def test_a_damaged_table_of_a_measure_is_a_gap(folder: Path, content: bytes | None) -> None:
-    for name in ("scores", "reliability", "confusion"):
+    for name in ("reliability", "confusion"):
         path = folder / "locate" / "conditioned-seed0" / f"{name}.parquet"
         if content is None:
             pd.DataFrame({"run": ["x"]}).to_parquet(path)
         else:
             path.write_bytes(content)
-    assert len(read_results(folder).gaps["locate"]) == 3
+    assert len(read_results(folder).gaps["locate"]) == 2
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda path: path.unlink(), "no score table"),
-        (lambda path: path.write_bytes(b"nothing"), "not a Parquet file"),
-        (lambda path: pd.DataFrame({"run": ["x"]}).to_parquet(path), "has no column 'condition'"),
+        (lambda path: path.write_bytes(b"nothing"), "not a readable Parquet file"),
+        (
+            lambda path: pd.DataFrame({"run": ["x"]}).to_parquet(path),
+            "has no column 'measure'; it was written",
+        ),
         (lambda path: pd.read_parquet(path).iloc[:0].to_parquet(path), "is empty"),
         (lambda path: edit(path, protocol=two_protocols()), "mixes 2 protocols"),
     ],
@@ -205,12 +208,12 @@ def test_a_bad_score_table_is_refused_in_one_line(folder: Path, change: object, 
     assert "\n" not in str(refused.value)
 
 
-def test_older_tables_lack_columns_and_are_read_all_the_same(folder: Path) -> None:
+def test_tables_of_an_earlier_version_are_refused_in_one_line(folder: Path) -> None:
     path = folder / "scores.parquet"
-    optional = ["p_value", "p_holm", "mde", "num_outlets", "num_seeds", "fields"]
-    pd.read_parquet(path).drop(columns=optional).to_parquet(path)
-    found = read_results(folder).scores
-    assert found.loc[found["measure"] == "perplexity", "mde"].isna().all()
+    pd.read_parquet(path).rename(columns={"slice_by": "grouping", "slice": "group"}).to_parquet(path)
+    with pytest.raises(UserError, match=r"has no column 'slice_by'; it was written by another version") as refused:
+        read_results(folder)
+    assert "\n" not in str(refused.value)
 
 
 def test_another_folder_is_refused(folder: Path, tmp_path: Path) -> None:

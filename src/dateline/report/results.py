@@ -147,6 +147,8 @@ def read_scores(folder: Path) -> pd.DataFrame:
             f"{path}: the score table mixes {len(protocols)} protocols ({', '.join(protocols[:3])}); such scores "
             "cannot be compared: evaluate all runs under one protocol"
         )
+    texts = [field.name for field in SCORES_SCHEMA if pa.types.is_string(field.type)]
+    table[texts] = table[texts].astype(object)
     for name in ("value", "ci_low", "ci_high", "p", "p_holm", "mde"):
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
     table["leaks"] = table["shown"].str.split("+").map(lambda fields: "url" in fields)
