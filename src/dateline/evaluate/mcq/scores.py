@@ -42,7 +42,7 @@ Floats = npt.NDArray[np.float64]
 
 STAGE = "mcq"
 ITEMS = "items.parquet"
-MAKE = "dateline eval mcq MODEL FILE --out DIR"
+MAKE = "dateline eval mcq MODEL --questions FILE --out DIR"
 _COLUMNS: dict[str, pa.DataType] = {
     **dict.fromkeys(("run", "condition", "form", "id", "country", "continent", "shown"), pa.string()),
     "points": pa.float64(),
@@ -283,7 +283,7 @@ def check_comparable(folder: Path, run: str, origin: Origin) -> None:
         if theirs != ours and ours:
             raise UserError(
                 f"{folder}: run '{name}' was asked {meaning} ({theirs}, here {ours}); a paired comparison needs the "
-                "same: ask both models with the same FILE and options"
+                "same: ask both models the same questions with the same options"
             )
     if name == run:
         raise UserError(f"{folder}: holds a run that is called '{run}' too; give this one another name with --run")
