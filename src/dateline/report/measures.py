@@ -484,7 +484,7 @@ def _efficiency(results: Results) -> list[Block]:
             Row(
                 [
                     side(results, r["run"], r["condition"]),
-                    large(r["value_tokens"]),
+                    large(r["value_tokens"]) if is_number(r["value_tokens"]) else NOT_AVAILABLE,
                     number(r["value"], 3),
                     interval(r["ci_low"], r["ci_high"], 3),
                 ]
