@@ -196,40 +196,44 @@ def _read(path: Path, schema: pa.Schema) -> pa.Table:
 
 
 def merge_scores(folders: Sequence[Path]) -> list[Score]:
-    """Puts the scores of several evaluations into one table.
+    """Puts the scores of several evaluations into one table; a row that several of them have (a baseline) is kept once.
 
     Args:
         folders: with score tables.
 
     Raises:
-        UserError: where one measure has several protocols or was taken on different data, or where two folders score
-            the same run under one condition.
+        UserError: where perplexities were taken under several protocols or on different data, so that runs cannot be
+            compared, or where two folders score the same run under one condition.
     """
-    merged: list[Score] = []
+    merged: dict[tuple[object, ...], Score] = {}
     origin: dict[tuple[object, ...], Path] = {}
     first: dict[str, Score] = {}
     for folder in folders:
         for score in read_scores(folder):
             key = (*(getattr(score, name) for name in _KEY),)
-            if key in origin:
+            if key in merged and repr(merged[key]) != repr(score):  # by text, because NaN is not NaN
                 raise UserError(
                     f"run '{score.run}' under '{score.condition}' is in {origin[key]} and in {folder}; "
                     "give each evaluation its own --run name"
                 )
-            origin[key] = folder
-            other = first.setdefault(f"{score.measure} {score.metric}", score)
+            merged[key], origin[key] = score, folder
+            if score.measure != COMPARED:
+                continue
+            other = first.setdefault(COMPARED, score)
             for kind in ("protocol", "data"):
                 if getattr(other, kind) != getattr(score, kind):
                     raise UserError(
-                        f"{score.measure}: run '{other.run}' was scored with {kind} {getattr(other, kind)}, run "
-                        f"'{score.run}' with {getattr(score, kind)}; scores of different {kind} are not comparable: "
-                        "evaluate again under one"
+                        f"run '{other.run}' was scored with {kind} {getattr(other, kind)}, run '{score.run}' with "
+                        f"{getattr(score, kind)}; scores of different {kind} are not comparable: evaluate again under "
+                        "one"
                     )
-            merged.append(score)
-    return merged
+    return list(merged.values())
 
 
-_KEY = ("run", "measure", "condition", "slice_by", "slice", "metric", "versus_run", "versus_condition")
+COMPARED = "perplexity"
+"""The measure whose numbers are compared between runs. Others may have a protocol for each run: the prefixes under
+which a country is inferred depend on the fields of the model."""
+_KEY = ("run", "measure", "condition", "slice_by", "slice", "metric", "versus_run", "versus_condition", "protocol")
 
 
 def correct(scores: Sequence[Score]) -> list[Score]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import numpy.typing as npt
@@ -41,12 +42,9 @@ def score_bodies(
         for segment in protocol.segments(subject.bos, prefix, body):
             owners.append(position)
             segments.append(segment)
-    settings = {"batch_tokens": batch_tokens, "dtype": precision}
-    if what:
-        with progress(f"score {what}", len(segments), "segments") as advance:
-            losses = score_tokens(subject.model, segments, advance=advance, **settings)
-    else:
-        losses = score_tokens(subject.model, segments, **settings)
+    shown = progress(f"score {what}", len(segments), "segments") if what else nullcontext()
+    with shown as advance:
+        losses = score_tokens(subject.model, segments, batch_tokens=batch_tokens, dtype=precision, advance=advance)
     chunks: list[list[npt.NDArray[np.float32]]] = [[] for _ in bodies]
     for owner, chunk in zip(owners, losses, strict=True):
         chunks[owner].append(chunk)

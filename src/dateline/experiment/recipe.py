@@ -15,7 +15,7 @@ from dateline.corpus import CorpusRecipe
 from dateline.errors import UserError
 from dateline.evaluate.protocol import Protocol
 from dateline.evaluate.recipe import MEASURES, Scoring
-from dateline.tokens.encode import EncodeRecipe
+from dateline.tokens.recipe import EncodeRecipe
 from dateline.train.recipe import TrainRecipe
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import dateline.evaluate.locate.locator as module
 from dateline.conditions import Metadata, render
 from dateline.errors import UserError
 from dateline.evaluate.locate.locator import (
@@ -28,6 +29,7 @@ from dateline.evaluate.locate.locator import (
     ranks,
     training_counts,
 )
+from dateline.evaluate.losses import score_bodies
 
 CODES = ["gb", "ng", "ke"]
 NATS = st.floats(0, 5000)
@@ -69,6 +71,22 @@ def test_batches_and_neighbours_change_nothing(llama, locator, bodies):
     assert small.nll(bodies[1:], ["b"])[0] == pytest.approx(together[1], rel=1e-5)
 
 
+def test_few_texts_are_scored_at_a_time_and_progress_counts_them(locator, bodies, monkeypatch):
+    together = locator.nll(bodies, ["a", "b"])
+    sizes, done = [], []
+
+    def score(subject, protocol, prefixes, bodies, **settings):
+        sizes.append(len(bodies))
+        return score_bodies(subject, protocol, prefixes, bodies, **settings)
+
+    monkeypatch.setattr(module, "score_bodies", score)
+    monkeypatch.setattr(module, "TEXTS_AT_ONCE", 1)
+    apart = locator.nll(bodies, ["a", "b"], done.append)
+    assert sizes == [3, 3]  # one text under three places
+    assert done == [1, 1]
+    assert apart == pytest.approx(together, rel=1e-5)
+
+
 def test_a_text_longer_than_the_window_is_read_to_its_end(locator, bodies):
     assert len(bodies[1]) > locator.protocol.window
     half = locator.nll([bodies[1][:200]], ["b"])
@@ -97,7 +115,7 @@ def test_mistakes(llama, trained_with, locator, bodies, placed_corpus):
     for words, message in [
         ({"window": 4}, "no room for a text"),
         ({"window": 500}, "reads 256 tokens"),
-        ({"num_tokens": 0}, "--tokens 0"),
+        ({"num_tokens": 0}, "num_tokens is 0"),
         ({"outlets": 2}, "give --corpus"),
     ]:
         with pytest.raises(UserError, match=message):

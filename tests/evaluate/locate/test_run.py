@@ -7,7 +7,7 @@ import pytest
 
 import dateline.evaluate.locate.words as words
 from dateline.errors import UserError
-from dateline.evaluate.locate import locate_stage
+from dateline.evaluate.locate.run import locate_stage, protocol_name
 from dateline.evaluate.protocol import Protocol
 from dateline.evaluate.recipe import Locate
 from dateline.manifest import read_manifest
@@ -123,6 +123,13 @@ def test_the_masking_words_are_in_the_protocol(tmp_path, folder, llama, placed, 
 def test_the_number_of_outlets_is_in_the_protocol(tmp_path, llama, placed):
     found = [protocol_of(stage(llama, placed, baseline=False, outlets=n), tmp_path / str(n)) for n in (0, 1, 2)]
     assert len(set(found)) == 3
+
+
+def test_fields_are_in_the_protocol_even_where_the_prefixes_are_as_long(llama, placed):
+    one, other = (stage(llama, placed, fields=fields).recipe for fields in (("country",), ("country", "continent")))
+    room = Protocol(prefix_room=20)
+    assert protocol_name(room, one) == protocol_name(room, dict(one))
+    assert protocol_name(room, one) != protocol_name(room, other)
 
 
 def protocol_of(made, out):

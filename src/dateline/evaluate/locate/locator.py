@@ -168,11 +168,11 @@ def open_locator(
     Example:
         >>> locator = open_locator(Path("runs/conditioned"), ["gh", "gb"])
         >>> bodies = locator.subject.encode(["TITLE: Parliament in Accra passes the budget"])
-        >>> posterior(locator.nll(bodies, ["text"]), choose_prior("uniform", ["gh", "gb"]))
-        array([[0.83, 0.17]])
+        >>> posterior(locator.nll(bodies, ["text"]), choose_prior("uniform", ["gh", "gb"])).shape
+        (1, 2)
     """
     if num_tokens is not None and num_tokens < 1:
-        raise UserError(f"--tokens {num_tokens}: give 1 or more, or 0 for whole texts")
+        raise UserError(f"num_tokens is {num_tokens}; give 1 or more, or None for whole texts")
     shown = tuple(fields) if fields is not None else place_fields(model_folder)
     prompts = make_prompts(shown, countries, outlets, corpus)
     subject = load_subject(model_folder, device=device, precision=precision)
@@ -197,7 +197,7 @@ def fit_protocol(subject: Subject, prefixes: Sequence[Tokens], window: int | Non
         default = Protocol().window
         window = min(default, subject.positions or default)
     if window < max(8, room + 2):
-        raise UserError(f"a window of {window} tokens has no room for a text after a prefix of {room}; widen --window")
+        raise UserError(f"a window of {window} tokens has no room for a text after a prefix of {room}; widen it")
     protocol = Protocol(window=window, prefix_room=room)
     protocol.check_positions(subject.positions, str(subject.folder))
     return protocol

@@ -61,8 +61,6 @@ from dateline.tokens.tokenizer import load_tokenizer
 
 BASELINE = "tfidf"
 POSTERIORS, CONFUSION, RELIABILITY = "posteriors.parquet", "confusion.parquet", "reliability.parquet"
-_COMPARABLE = ("prior", "outlets", "fields", "tokens", "masking")
-"""What two numbers must have in common besides the protocol of the segments; the keys of the prior are the places."""
 
 
 def locate_stage(model: Path, options: Locate, run: str) -> Stage:
@@ -111,6 +109,17 @@ def locate_stage(model: Path, options: Locate, run: str) -> Stage:
     return Stage(STAGE, recipe, parents, lambda folder: _locate(model, options, recipe, parents, folder))
 
 
+def protocol_name(protocol: Protocol, recipe: Mapping[str, Any]) -> str:
+    """Returns `locate-1a2b3c4d`, which is the same for numbers that may be compared.
+
+    Args:
+        protocol: split, sample, window and room for the prefix.
+        recipe: of the stage; its prior says among which countries.
+    """
+    decisive = {name: recipe[name] for name in ("prior", "outlets", "fields", "tokens", "masking")}
+    return f"{STAGE}-{fingerprint({'protocol': protocol.fingerprint(), **decisive})[:8]}"
+
+
 def _window(options: Locate) -> int | None:
     """Returns the window that the options set, or None."""
     return options.protocol.window if "window" in options.protocol.model_fields_set else None
@@ -143,7 +152,7 @@ def _locate(model: Path, options: Locate, recipe: Mapping[str, Any], parents: Ma
     versions = {False: (texts, bodies), True: (masked_texts, locator.subject.encode(masked_texts))}
     prior = np.array(list(recipe["prior"].values()))
 
-    sign = f"{STAGE}-{fingerprint({'protocol': protocol.fingerprint(), **{k: recipe[k] for k in _COMPARABLE}})[:8]}"
+    sign = protocol_name(protocol, recipe)
     shared = {"protocol": sign, "data": parents["corpus"]}
     shown = "+".join(locator.prompts.fields)
     of_model = Origin(run=recipe["run"], condition="swap:all", model=parents["model"], shown=shown, **shared)
