@@ -7,6 +7,7 @@ same outlets. Outlets (`cluster="outlet"`): other outlets too; wider, since arti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -172,14 +173,18 @@ def _compare(
                 shown="+".join(dict.fromkeys(shown)),
                 versus_run=names.versus_run,
                 versus_condition=second["condition"][0],
-                p=estimate.p_value,
+                p=_known(estimate.p_value),
                 family_of_tests=family_of_tests(compared, slice_by, several_seeds=len(sides) > 1),
-                mde=mde,
+                mde=_known(mde),
                 n_outlets=len(set(outlets) - {""}),
                 n_seeds=len(sides),
             )
         )
     return scores
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def family_of_tests(compared: str, slice_by: str, *, several_seeds: bool) -> str:
@@ -284,16 +289,19 @@ def where(table: pa.Table, **wanted: str) -> pa.Table:
     return table
 
 
-def score_table(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path, measured: Sequence[Path]) -> list[Score]:
+def score_table(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path, measured: Sequence[str]) -> list[Score]:
     """Returns the long table of an experiment: the rows of all its measures, and the paired differences between runs.
 
     Args:
         recipe: of the experiment.
         runs: its runs, all of them evaluated.
         out: the experiment's folder.
-        measured: the folders of all measures of all runs.
+        measured: the folders of all measures of all runs, within that of the experiment: `locate/conditioned`.
+
+    Raises:
+        UserError: where perplexities were taken on different data or under different protocols.
     """
-    scores = merge_scores(measured)
+    scores = merge_scores([out / place for place in measured])
     losses = {run.name: read_losses(out / "perplexity" / run.name) for run in runs}
     pairs = plan_comparisons(recipe, runs)
     settings: dict[str, Any] = {"cluster": recipe.evaluate.cluster, "resamples": recipe.evaluate.resamples}
@@ -303,7 +311,7 @@ def score_table(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path, mea
         scores += differences(*sides, **conditions, by=recipe.evaluate.by, **settings)
         for part in _parts(pair, losses):
             scores += differences(*sides, **conditions, part=part, **settings)
-    for run in runs:
+    for run in runs if recipe.evaluate.protocol.name == "strict" else []:
         scores += swap_differences(losses[run.name], settings)
     scores += _over_seeds(recipe, runs, pairs, losses)
     return correct(scores)
