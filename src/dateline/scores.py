@@ -41,6 +41,7 @@ class Run:
     fields: str
     """Metadata fields of its training, joined by `+`; empty for none."""
     seed: int
+    """Of its training: weights, order of documents, dropout of prefixes."""
     step: int
     """Optimizer steps taken."""
     body_tokens: int
@@ -73,9 +74,11 @@ class Score:
     n_tokens: int | None
     """Scored tokens; null where no tokens are scored."""
     value: float
+    """The number, in `unit`."""
     ci_low: float
     """Lower end of the 95% interval; NaN where there is none."""
     ci_high: float
+    """Upper end of it; infinite where the value has no upper bound."""
     protocol: str
     """Fingerprint of the protocol, `strict-1a2b3c4d`; numbers of different protocols are not comparable."""
     data: str
@@ -87,6 +90,7 @@ class Score:
     versus_run: str = ""
     """For differences: the run that was subtracted, on the same documents."""
     versus_condition: str = ""
+    """The condition under which `versus_run` was scored."""
     p: float | None = None
     """Two-sided and paired; a bootstrap's is never below 1 / (resamples + 1). Null for levels, and where no test was
     possible."""
@@ -187,17 +191,24 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     try:
         table: pa.Table = pq.read_table(path)
     except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such table; make it with: dateline eval perplexity MODEL --corpus ENCODED --out DIR"
-        ) from None
+        raise UserError(f"{path}: no such table; make it with: {_MAKE[path.name]}") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
-    missing = [name for name in schema.names if name not in table.column_names]
-    if missing:
-        raise UserError(
-            f"{path}: has no column '{missing[0]}'; it was written by another version of Dateline: evaluate again"
-        )
+    for column in schema:
+        if column.name not in table.column_names:
+            problem = f"has no column '{column.name}'"
+        elif (found := table.schema.field(column.name).type) != column.type:
+            problem = f"column '{column.name}' holds {found} instead of {column.type}"
+        else:
+            continue
+        raise UserError(f"{path}: {problem}; it was written by another version of Dateline: evaluate again")
     return table.select(schema.names)
+
+
+_MAKE = {
+    RUNS: "dateline experiment RECIPE --out DIR",
+    **dict.fromkeys((SCORES, LOSSES), "dateline eval perplexity MODEL --corpus ENCODED --out DIR"),
+}
 
 
 def merge_scores(folders: Sequence[Path]) -> list[Score]:

@@ -91,9 +91,14 @@ class Stage:
         return manifest
 
     def ensure(self, out: Path) -> Manifest:
-        """Makes the folder unless it holds this very result; one that holds another result of the stage is replaced."""
+        """Makes the folder unless it holds this very result; one that holds another result of the stage is replaced.
+
+        Raises:
+            UserError: where `out` holds something that no earlier run of the stage has made, or inputs do not fit.
+        """
         if (found := self.finished(out)) is not None:
             return found
+        check_free(out, overwrite=True, stage=self.name)
         if read_manifest(out) is not None:
             say(f"{out}: made again ({self.explain(out)})")
         return self.make(out, overwrite=True)

@@ -4,10 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-
-from dateline.errors import UserError
 from dateline.evaluate.comparisons import across_seed_differences, correct, differences, family
 from dateline.evaluate.table import DOCUMENT_SCHEMA
+
+from dateline.errors import UserError
 from dateline.records import Score
 from dateline.statistics import holm, paired_difference
 

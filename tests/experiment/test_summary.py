@@ -4,11 +4,11 @@ import json
 import math
 
 import pytest
+from dateline.experiment.outcome import summarize, write_samples
+from dateline.experiment.scores import score_table
 
 from dateline.experiment import outcome
 from dateline.experiment.grid import expand
-from dateline.experiment.outcome import summarize, write_samples
-from dateline.experiment.scores import score_table
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,9 @@ def _measure(
 ) -> Made:
     """Scores every checkpoint of the run and the end of both runs on the same documents."""
     versus = Path(options.versus)
+    for path in saved.values():
+        if problem := damage(path):
+            raise UserError(f"{path}: damaged ({problem}); remove it, or restore it from a backup")
     ours, theirs = require_manifest(model, "train", _TRAIN), require_manifest(versus, "train", _TRAIN)
     corpus = EncodedCorpus.open(options.corpus)
     _, documents, target, counts = _last(versus, options, corpus, parse_condition("none", ()))
@@ -106,8 +109,6 @@ def _measure(
         raise UserError(f"{model} and {versus} were scored on different tokens; both need the tokenizer of the corpus")
     points = []
     for step, path in saved.items():
-        if problem := damage(path):
-            raise UserError(f"{path}: damaged ({problem}); remove it, or restore it from a backup")
         load_weights(path, subject.model)
         nll, _ = _losses(subject, sample, options, condition, f"step {step}")
         points.append(Point(step, int(read_facts(path / STATE)["counts"]["body_tokens"]), nll))
@@ -116,7 +117,7 @@ def _measure(
         "run": run,
         "measure": STAGE,
         "condition": condition.name,
-        "shown": "+".join(condition.fields),
+        "shown": "+".join(_conditioner(subject, sample, options, condition).shown()),
         "n_documents": len(sample.ids),
         "n_tokens": int(counts.sum()),
         "protocol": options.protocol.fingerprint(),
@@ -148,10 +149,7 @@ def _losses(
 ) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Returns nats and numbers of scored tokens of each document."""
     protocol = options.protocol
-    conditioner = Conditioner(
-        condition, seed=protocol.seed, pool=documents.metadata, prefix_format=subject.prefix_format
-    )
-    prefixes = encode_prefixes(subject, conditioner, documents)
+    prefixes = encode_prefixes(subject, _conditioner(subject, documents, options, condition), documents)
     check_tokens(protocol, subject, documents, {condition.name: prefixes})
     losses = score_bodies(
         subject,
@@ -164,6 +162,12 @@ def _losses(
     )
     nll = sum_finite(losses, documents.ids, what, options.precision)
     return nll, np.array([len(part) for part in losses], dtype=np.int64)
+
+
+def _conditioner(subject: Subject, documents: Documents, options: Efficiency, condition: Condition) -> Conditioner:
+    return Conditioner(
+        condition, seed=options.protocol.seed, pool=documents.metadata, prefix_format=subject.prefix_format
+    )
 
 
 def efficiency_scores(

@@ -24,7 +24,7 @@ def score_bodies(
     precision: Precision,
     what: str = "",
 ) -> list[npt.NDArray[np.float32]]:
-    """Returns -log p of each scored token in nats: for each document an array in the order of its body.
+    """Returns -log p of each scored token in nats: for each document an array in the order of its body, empty for an empty body.
 
     Args:
         subject: the model.
@@ -45,7 +45,7 @@ def score_bodies(
     shown = progress(f"score {what}", len(segments), "segments") if what else nullcontext()
     with shown as advance:
         losses = score_tokens(subject.model, segments, batch_tokens=batch_tokens, dtype=precision, advance=advance)
-    chunks: list[list[npt.NDArray[np.float32]]] = [[] for _ in bodies]
+    chunks = [[np.zeros(0, dtype=np.float32)] for _ in bodies]
     for owner, chunk in zip(owners, losses, strict=True):
         chunks[owner].append(chunk)
     return [np.concatenate(several) for several in chunks]

@@ -33,15 +33,12 @@ Tokens = npt.NDArray[np.int32]
 
 FACTS = "dateline.json"
 """In a model folder that Dateline wrote: the fields and the prefix of its training, and where it comes from."""
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tiktoken.model")
+"""One of these is in every folder with a tokenizer; transformers makes an empty one up where there is none."""
 _FILES = (
-    *(
-        "config.json",
-        "*.safetensors",
-        "*.safetensors.index.json",
-        "pytorch_model*.bin",
-        "pytorch_model*.bin.index.json",
-    ),
-    *("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "merges.txt"),
+    "config.json",
+    *("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "pytorch_model*.bin.index.json"),
+    *(*TOKENIZER_FILES, "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
 )
 """What decides a model's scores."""
 _COMPARED = (
@@ -164,10 +161,6 @@ class Subject:
             )
 
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tiktoken.model")
-"""One of these is in every folder with a tokenizer; transformers makes an empty one up where there is none."""
-
-
 def _read_weights(folder: Path, what: str, **options: Any) -> Any:
     """Returns a folder's causal language model, on the CPU.
 
@@ -245,7 +238,7 @@ def known_fields(folder: Path) -> tuple[Field, ...] | None:
         return None
     unknown = [name for name in named if name not in FIELDS]
     if unknown:
-        raise UserError(f"{folder / 'dateline.json'}: unknown field '{unknown[0]}'; made by a newer Dateline?")
+        raise UserError(f"{folder / FACTS}: unknown field '{unknown[0]}'; made by a newer Dateline?")
     return tuple(named)
 
 
@@ -260,7 +253,7 @@ def trained_prefix_format(folder: Path) -> PrefixFormat:
     about = _about(folder)
     found = about.get("prefix_format", 1) if about.get("fields") else PREFIX_FORMAT
     if found not in get_args(PrefixFormat):
-        raise UserError(f"{folder / 'dateline.json'}: prefix_format {found!r} is not known; made by a newer Dateline?")
+        raise UserError(f"{folder / FACTS}: prefix_format {found!r} is not known; made by a newer Dateline?")
     if found == 1:
         print(
             f"{folder}: its prefixes end in an empty line (prefix format 1), as in its training; tools that take text "
@@ -382,7 +375,7 @@ def _check_architecture(folder: Path, model: Any) -> None:
 
 
 def _about(folder: Path) -> dict[str, Any]:
-    path = folder / "dateline.json"
+    path = folder / FACTS
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

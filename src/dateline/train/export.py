@@ -16,6 +16,7 @@ from dateline.conditions import PREFIX_FORMAT, template
 from dateline.config import fingerprint
 from dateline.errors import UserError
 from dateline.manifest import check_free, new_folder, read_manifest, require_manifest, write_atomically
+from dateline.model.load import FACTS
 from dateline.records import body_text
 from dateline.tokens.tokenizer import bos_id, save_tokenizer
 from dateline.train.folder import checkpoints, damage
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 SHAPE = "shape"
 """In a checkpoint: configuration and tokenizer, which together with the weights make a Hugging Face folder."""
-FACTS = "dateline.json"
-"""In a model folder: the fields that it was trained with, and where it comes from."""
 
 
 def save_model(

@@ -1,24 +1,39 @@
+"""Perplexity: equal to a naive loop, on the same tokens under every condition, averaged as by hand."""
+
 import json
 import math
 import shutil
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
-from dateline.evaluate.comparisons import differences
-from dateline.evaluate.table import merge_scores, read_documents, read_scores
 from safetensors.torch import load_file, save_file
 from tokenizers import normalizers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import dateline.model.scoring as scoring
-from dateline.conditions import Metadata, render
+from dateline.conditions import Metadata, parse_condition, render
+from dateline.config import validate_recipe
 from dateline.errors import UserError
-from dateline.evaluate.perplexity import evaluate_perplexity, perplexity_plan
+from dateline.evaluate.parts import PARTS
+from dateline.evaluate.perplexity import (
+    Origin,
+    Scored,
+    countries_of,
+    leak_scores,
+    levels,
+    loss_table,
+    marginal,
+    perplexity_stage,
+    prior_of,
+    with_swaps,
+)
 from dateline.evaluate.protocol import Protocol
-from dateline.manifest import is_current, read_manifest, stage_fingerprint
+from dateline.evaluate.recipe import MEASURES, Perplexity
+from dateline.experiment.comparisons import differences
+from dateline.manifest import read_manifest
 from dateline.records import Article, body_text
+from dateline.scores import merge_scores, read_losses, read_scores
 from dateline.testing import write_corpus as write_articles
 from dateline.tokens.encode import EncodeRecipe, encode_stage
 from dateline.tokens.store import EncodedCorpus
@@ -28,12 +43,15 @@ STRICT = Protocol(window=96, prefix_room=48)
 CONDITIONS = ("gold", "none", "wrong", "swap:ke")
 
 
+def stage(model, corpus, *, run="tiny", **changes):
+    settings = {"protocol": STRICT.model_dump(), "conditions": CONDITIONS, "device": "cpu", "resamples": 200}
+    if isinstance(changes.get("protocol"), Protocol):
+        changes["protocol"] = changes["protocol"].model_dump()
+    return perplexity_stage(model, validate_recipe(Perplexity, {"corpus": str(corpus), **settings, **changes}), run)
+
+
 def evaluate(model, corpus, out, **changes):
-    settings = {
-        "protocol": STRICT, "conditions": CONDITIONS, "by": ("continent", "country"), "run": "tiny", "device": "cpu",
-        "resamples": 200,
-    }  # fmt: skip
-    return evaluate_perplexity(model, corpus, out=out, **{**settings, **changes})
+    return stage(model, corpus, **changes).make(out)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +62,7 @@ def done(llama, corpus, tmp_path_factory):
 
 
 def rows(out, condition="gold"):
-    return [row for row in read_documents(out).to_pylist() if row["condition"] == condition]
+    return [row for row in read_losses(out).to_pylist() if row["slice_by"] == "all" and row["condition"] == condition]
 
 
 def naive(folder, bos, prefix, body, length):
@@ -70,7 +88,7 @@ def test_nll_is_that_of_a_naive_loop(done, llama, corpus):
             text = render(encoded.metadata(index), ("domain", "country")) if condition == "gold" else ""
             prefix = tokenizer(text, add_special_tokens=False)["input_ids"]
             body = encoded.tokens(index).tolist()
-            assert row["num_tokens"] == len(body)
+            assert row["n_tokens"] == len(body)
             expected = naive(folder, tokenizer.bos_token_id, prefix, body, STRICT.chunk_length)
             assert row["nll"] == pytest.approx(expected, rel=1e-5)
 
@@ -99,32 +117,34 @@ def test_batches_do_not_change_the_scores(done, llama, corpus, tmp_path):
     for batch_tokens in (1, 500):
         evaluate(llama, corpus, tmp_path / str(batch_tokens), batch_tokens=batch_tokens)
         for condition in CONDITIONS:
-            ours = np.array([row["nll"] / row["num_tokens"] for row in rows(done[0], condition)])
-            theirs = np.array([row["nll"] / row["num_tokens"] for row in rows(tmp_path / str(batch_tokens), condition)])
+            ours = np.array([row["nll"] / row["n_tokens"] for row in rows(done[0], condition)])
+            theirs = np.array([row["nll"] / row["n_tokens"] for row in rows(tmp_path / str(batch_tokens), condition)])
             np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
 def test_scores_are_the_averages_of_the_documents(done):
     out, manifest = done
-    scores = [s for s in read_scores(out) if s.grouping in ("all", "continent", "country") and s.condition]
+    scores = [s for s in read_scores(out) if s.slice_by in ("all", "continent", "country") and s.condition]
     assert len(scores) == len(CONDITIONS) * 3 * (1 + 3 + 4)
-    assert {(s.condition, s.fields) for s in scores} == {
+    assert {(s.condition, s.shown) for s in scores} == {
         ("gold", "domain+country"), ("none", ""), ("wrong", "domain+country"), ("swap:ke", "domain+country"),
     }  # fmt: skip
-    assert {s.num_outlets for s in scores if s.grouping == "all"} == {4}
-    assert {score.group for score in scores if score.grouping == "country"} == {"ng", "pk", "gb", "ke"}
+    assert {s.n_outlets for s in scores if s.slice_by == "all"} == {4}
+    assert {score.slice for score in scores if score.slice_by == "country"} == {"ng", "pk", "gb", "ke"}
     for condition in CONDITIONS:
         table = rows(out, condition)
         for score in (score for score in scores if score.condition == condition):
-            members = table if score.grouping == "all" else [row for row in table if row[score.grouping] == score.group]
-            nll, tokens, size = (sum(row[name] for row in members) for name in ("nll", "num_tokens", "num_bytes"))
+            members = table if score.slice_by == "all" else [row for row in table if row[score.slice_by] == score.slice]
+            nll, tokens, size = (sum(row[name] for row in members) for name in ("nll", "n_tokens", "n_bytes"))
             expected = {"nll": nll / tokens, "ppl": math.exp(nll / tokens), "bits_per_byte": nll / math.log(2) / size}
             assert score.value == pytest.approx(expected[score.metric])
+            units = {"nll": "nats/token", "ppl": "perplexity", "bits_per_byte": "bits/byte"}
+            assert (score.measure, score.unit) == ("perplexity", units[score.metric])
             assert score.ci_low <= score.value <= score.ci_high
-            assert (score.num_documents, score.num_tokens) == (len(members), tokens)
+            assert (score.n_documents, score.n_tokens) == (len(members), tokens)
             assert score.protocol == STRICT.fingerprint()
             assert score.model == manifest.parents["model"]
-            assert score.corpus == manifest.parents["corpus"]
+            assert score.data == manifest.parents["corpus"]
 
 
 def test_manifest_says_what_was_done(done, llama, corpus):
@@ -135,10 +155,10 @@ def test_manifest_says_what_was_done(done, llama, corpus):
     assert manifest.recipe["fields"] == ["domain", "country"]
     assert manifest.facts["longest_prefix"]["none"] == 0 < manifest.facts["longest_prefix"]["gold"]
     assert manifest.facts["tokenizer"] == "the corpus's"
-    recipe, parents = perplexity_plan(
-        llama, corpus, protocol=STRICT, conditions=CONDITIONS, by=("continent", "country"), run="tiny", resamples=200
-    )
-    assert is_current(out, stage_fingerprint("perplexity", recipe, parents))
+    assert manifest.recipe["conditions"] == list(CONDITIONS)
+    assert stage(llama, corpus).finished(out) == manifest
+    assert stage(llama, corpus, batch_tokens=64).finished(out) == manifest  # speed is no part of the result
+    assert stage(llama, corpus, resamples=300).finished(out) is None
     json.dumps(manifest.model_dump())
 
 
@@ -163,7 +183,7 @@ def test_no_bits_per_byte_for_bytes_that_were_not_scored(llama, tmp_path):
             tmp_path / "run", tmp_path / f"{name}-encoded", out, conditions=("gold", "marginal:uniform")
         )
         assert manifest.facts["tokenizer"] == "the corpus's"
-        sizes = sorted(row["num_bytes"] for row in rows(out))
+        sizes = sorted(row["n_bytes"] for row in rows(out))
         found[name] = manifest.facts["lossy_documents"], sizes, {score.metric for score in read_scores(out)}
     cup, rates = (len(body_text(title, "the river")) for title in ("Cup", "Rates"))
     assert found["lossy"][:2] == (1, [0, cup, rates])
@@ -178,8 +198,8 @@ def test_any_model_with_its_own_tokenizer(done, gpt2, corpus, tmp_path):
     assert manifest.facts["unknown_tokens"] == 0
     assert manifest.recipe["fields"] == ["domain", "country", "continent"]
     table = rows(tmp_path / "gpt2")
-    assert [row["num_bytes"] for row in table] == [row["num_bytes"] for row in rows(done[0])]
-    assert [row["num_tokens"] for row in table] != [row["num_tokens"] for row in rows(done[0])]
+    assert [row["n_bytes"] for row in table] == [row["n_bytes"] for row in rows(done[0])]
+    assert [row["n_tokens"] for row in table] != [row["n_tokens"] for row in rows(done[0])]
     encoded, tokenizer = EncodedCorpus.open(corpus), AutoTokenizer.from_pretrained(gpt2)
     index = encoded.ids.index(table[3]["id"])
     body = tokenizer(encoded_text(encoded, index), add_special_tokens=False)["input_ids"]
@@ -206,20 +226,20 @@ def test_paper_protocol_truncates_and_its_conditions_are_not_paired(llama, corpu
         text = render(encoded.metadata(index), ("domain", "country")) if condition == "gold" else ""
         prefix = tokenizer(text, add_special_tokens=False)["input_ids"]
         kept = encoded.tokens(index).tolist()[: 64 - 1 - len(prefix)]
-        assert row["num_tokens"] == len(kept)
-        assert row["num_bytes"] < encoded.num_bytes[index]
+        assert row["n_tokens"] == len(kept)
+        assert row["n_bytes"] < encoded.num_bytes[index]
         expected = naive(llama / "model", tokenizer.bos_token_id, prefix, kept, 64)
         assert row["nll"] == pytest.approx(expected, rel=1e-5)
-    documents = read_documents(tmp_path / "out")
+    documents = read_losses(tmp_path / "out")
     with pytest.raises(UserError, match="different tokens were scored"):
         differences(documents, documents, condition="gold", condition_versus="none")
 
 
 def test_strict_conditions_are_paired(done):
-    documents = read_documents(done[0])
+    documents = read_losses(done[0])
     scores = differences(documents, documents, condition="gold", condition_versus="none", by=["continent"])
     gold, none = (sum(row["nll"] for row in rows(done[0], name)) for name in ("gold", "none"))
-    assert scores[0].value == pytest.approx((gold - none) / scores[0].num_tokens)
+    assert scores[0].value == pytest.approx((gold - none) / scores[0].n_tokens)
     assert scores[0].versus == "tiny/none"
     assert len(scores) == 4
 
@@ -227,7 +247,7 @@ def test_strict_conditions_are_paired(done):
 def test_fields_can_be_chosen_and_the_sample_is_counted(llama, corpus, tmp_path):
     manifest = evaluate(
         llama, corpus, tmp_path / "out", fields=["continent"], conditions=("gold",), by=(),
-        protocol=STRICT.model_copy(update={"num_documents": 4}), dtype="bfloat16",
+        protocol=STRICT.model_copy(update={"num_documents": 4}), precision="bfloat16",
     )  # fmt: skip
     assert manifest.recipe["fields"] == ["continent"]
     assert manifest.counts["in"] == 12
@@ -240,7 +260,7 @@ def test_a_broken_checkpoint_is_named_with_document_and_condition(llama, corpus,
     weights = load_file(broken / "model.safetensors")
     weights["model.norm.weight"][0] = float("nan")
     save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(UserError, match=r"run 'tiny': the nll of document 0000000000000001 under 'gold' is nan"):
+    with pytest.raises(UserError, match="run 'tiny' under 'gold': the nll of document 0000000000000001 is nan"):
         evaluate(broken, corpus, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -253,7 +273,9 @@ def test_a_broken_checkpoint_is_named_with_document_and_condition(llama, corpus,
         ({"conditions": ("bronze",)}, "unknown condition 'bronze'"),
         ({"conditions": ()}, "no conditions to score under"),
         ({"conditions": ("gold", "gold")}, "conditions names 'gold' twice"),
-        ({"by": ("planet",)}, "cannot group by 'planet'; known are continent, country, domain"),
+        ({"by": ("planet",)}, r"by\.0: Input should be 'continent', 'country' or 'domain'"),
+        ({"by": ("country", "country")}, "by names 'country' twice"),
+        ({"resamples": 1}, "resamples: Input should be greater than or equal to 2"),
         ({"run": ""}, "the run has no name"),
         ({"protocol": STRICT.model_copy(update={"split": "train"})}, "no documents in split 'train'"),
     ],
@@ -281,26 +303,26 @@ def test_metadata_is_that_of_the_store(corpus):
 
 def test_parts_add_up_to_the_document_and_are_the_same_tokens_under_every_condition(done):
     out, _ = done
-    parts = pq.read_table(out / "parts.parquet").to_pylist()
+    parts = [row for row in read_losses(out).to_pylist() if row["slice_by"] != "all"]
     assert {row["condition"] for row in parts} == {"gold", "none", "wrong"}
-    assert {row["num_bytes"] for row in parts} == {None}
+    assert {row["n_bytes"] for row in parts} == {None}
     for condition in ("gold", "none", "wrong"):
         for document in rows(out, condition):
-            for grouping in ("part", "position"):
+            for slice_by in ("part", "position"):
                 mine = [
                     row for row in parts
-                    if (row["id"], row["condition"], row["grouping"]) == (document["id"], condition, grouping)
+                    if (row["id"], row["condition"], row["slice_by"]) == (document["id"], condition, slice_by)
                 ]  # fmt: skip
-                assert sum(row["num_tokens"] for row in mine) == document["num_tokens"]
+                assert sum(row["n_tokens"] for row in mine) == document["n_tokens"]
                 assert sum(row["nll"] for row in mine) == pytest.approx(document["nll"], rel=1e-6)
     sizes = {
-        c: sorted((r["id"], r["grouping"], r["group"], r["num_tokens"]) for r in parts if r["condition"] == c)
+        c: sorted((r["id"], r["slice_by"], r["slice"], r["n_tokens"]) for r in parts if r["condition"] == c)
         for c in ("gold", "none", "wrong")
     }
     assert sizes["gold"] == sizes["none"] == sizes["wrong"]
-    scored = [s for s in read_scores(out) if s.grouping == "part" and s.metric == "nll" and s.condition == "gold"]
-    assert [s.group for s in scored] == ["title", "first 64", "rest"]
-    assert sum(s.value * s.num_tokens for s in scored) == pytest.approx(sum(r["nll"] for r in rows(out, "gold")))
+    scored = [s for s in read_scores(out) if s.slice_by == "part" and s.metric == "nll" and s.condition == "gold"]
+    assert [s.slice for s in scored] == ["title", "first 64", "rest"]
+    assert sum(s.value * s.n_tokens for s in scored) == pytest.approx(sum(r["nll"] for r in rows(out, "gold")))
 
 
 def test_the_body_ids_under_fields_swaps_and_their_mixture_are_the_same(llama, corpus, tmp_path, monkeypatch):
@@ -313,7 +335,9 @@ def test_the_body_ids_under_fields_swaps_and_their_mixture_are_the_same(llama, c
     assert len(scored) == 6 + 4
     assert all(ids == scored[0] for ids in scored)
     nll = {
-        row["condition"]: row["nll"] for row in read_documents(tmp_path / "out").to_pylist() if row["id"] == f"{1:016x}"
+        row["condition"]: row["nll"]
+        for row in read_losses(tmp_path / "out").to_pylist()
+        if row["slice_by"] == "all" and row["id"] == f"{1:016x}"
     }
     swaps = sorted(name for name in nll if name.startswith("swap:"))
     assert swaps == ["swap:gb", "swap:ke", "swap:ng", "swap:pk"]
@@ -326,10 +350,158 @@ def test_title_words_in_the_url_are_reported_and_a_leak_is_named(llama, corpus, 
                         protocol=Protocol(window=128, prefix_room=80))  # fmt: skip
     assert manifest.facts["leaks"] == ["url"]
     assert manifest.facts["title_in_url"] == 0.0
-    (share,) = [s for s in read_scores(tmp_path / "o") if s.metric == "title_in_url" and s.grouping == "all"]
-    assert (share.value, share.condition, share.num_documents) == (0.0, "", 12)
+    (share,) = [s for s in read_scores(tmp_path / "o") if s.metric == "title_in_url" and s.slice_by == "all"]
+    assert (share.value, share.condition, share.n_documents, share.n_tokens) == (0.0, "", 12, None)
+    assert (share.measure, share.unit, share.shown) == ("perplexity", "share", "")
 
 
 def test_a_mixture_over_places_needs_the_same_tokens(llama, corpus, tmp_path):
     with pytest.raises(UserError, match="'marginal' sums over places on the same tokens, which 'paper' does not"):
         evaluate(llama, corpus, tmp_path / "o", conditions=("marginal",), protocol=Protocol(name="paper"))
+
+
+def test_fields_that_the_model_never_saw_are_named(llama, corpus, tmp_path):
+    manifest = evaluate(llama, corpus, tmp_path / "o", conditions=("gold", "continent", "none"))
+    assert manifest.facts["unseen_fields"] == {"continent": ["continent"]}
+    about = shutil.copytree(llama / "model", tmp_path / "foreign") / "dateline.json"
+    about.unlink()
+    manifest = evaluate(about.parent, corpus, tmp_path / "f", conditions=("continent",))
+    assert manifest.facts["unseen_fields"] == {}  # nothing says what it saw
+
+
+def test_the_result_is_known_by_the_model_the_corpus_and_the_options(llama, gpt2, corpus, write_corpus, articles,
+                                                                      tokenizer, tmp_path):  # fmt: skip
+    other = write_corpus(tmp_path / "other", articles, tokenizer, wrong_bytes=1)
+    fields = ["domain", "country"]
+    stages = [
+        stage(llama, corpus), stage(llama, corpus, run="other"), stage(gpt2, corpus, fields=fields),
+        stage(llama, other), stage(llama, corpus, conditions=("gold",)), stage(llama, corpus, by=("continent",)),
+        stage(llama, corpus, fields=["country"]), stage(llama, corpus, seed=1),
+        stage(llama, corpus, precision="bfloat16"), stage(llama, corpus, protocol=Protocol(window=96, prefix_room=47)),
+    ]  # fmt: skip
+    assert len({one.fingerprint for one in stages}) == len(stages)
+    same = [stage(llama / "model", corpus), stage(llama, corpus, fields=fields), stage(llama, corpus, device="auto")]
+    assert {one.fingerprint for one in same} == {stages[0].fingerprint}
+
+
+def test_the_registry_leads_to_the_stage(llama, corpus):
+    options = Perplexity(corpus=str(corpus), conditions=CONDITIONS, protocol=STRICT, resamples=200)
+    assert MEASURES["perplexity"].stage(llama, options, "tiny").fingerprint == stage(llama, corpus).fingerprint
+
+
+ORIGIN = Origin("a", "strict-1", "m", "c")
+PLACES = {
+    "id": np.array(["1", "2", "3"]),
+    "domain": np.array(["x", "y", ""]),
+    "country": np.array(["ng", "ng", "gb"]),
+    "continent": np.array(["Africa", "Africa", "Europe"]),
+}
+
+
+def scored(*nll, parts=True):
+    """Three documents of 2, 4 and 8 tokens, of which 2 are the title, at half a nat each."""
+    tokens = np.array([2, 4, 8], dtype=np.int64)
+    part_tokens = np.zeros((3, len(PARTS)), dtype=np.int64)
+    part_tokens[:, 0] = [2, 2, 2]
+    part_tokens[:, 1] = [0, 2, 6]
+    part_nll = np.zeros((3, len(PARTS)))
+    part_nll[:, :2] = part_tokens[:, :2] * 0.5
+    return Scored("country", np.array(nll), tokens, 3 * tokens, *((part_nll, part_tokens) if parts else (None, None)))
+
+
+TABLES = {"gold": scored(1.0, 4.0, 8.0), "swap:ng": scored(2.0, 8.0, 16.0, parts=False)}
+
+
+def found(**wanted):
+    scores = levels(TABLES, PLACES, ORIGIN, ("country",), 100, 0)
+    return [s for s in scores if all(getattr(s, key) == value for key, value in wanted.items())]
+
+
+def test_a_slice_is_averaged_by_its_tokens():
+    (one,) = found(condition="gold", metric="nll", slice="ng")
+    assert (one.value, one.n_documents, one.n_tokens, one.n_outlets) == (5 / 6, 2, 6, 2)
+    assert (one.run, one.protocol, one.model, one.data) == ORIGIN
+    (all_bits,) = found(condition="swap:ng", metric="bits_per_byte", slice_by="all")
+    assert all_bits.value == pytest.approx(26 / 42 / math.log(2))
+    assert (all_bits.n_outlets, all_bits.shown) == (2, "country")
+
+
+def test_a_slice_of_one_document_has_no_interval():
+    (one,) = found(condition="gold", metric="ppl", slice="gb")
+    assert one.value == pytest.approx(math.e)
+    assert math.isnan(one.ci_low)
+
+
+def test_parts_are_of_the_documents_that_have_them():
+    title, first = found(slice_by="part", metric="nll")
+    assert (title.slice, title.n_documents, title.n_tokens, title.value) == ("title", 3, 6, 0.5)
+    assert (first.slice, first.n_documents, first.n_tokens, first.condition) == ("first 64", 2, 8, "gold")
+    assert not found(slice_by="part", metric="bits_per_byte")
+
+
+def test_losses_have_a_row_for_each_document_condition_and_part():
+    table = loss_table(TABLES, PLACES, ORIGIN).to_pylist()
+    assert [(row["condition"], row["slice_by"], row["slice"], row["id"], row["nll"], row["n_tokens"], row["n_bytes"])
+            for row in table] == [
+        ("gold", "all", "all", "1", 1.0, 2, 6), ("gold", "all", "all", "2", 4.0, 4, 12),
+        ("gold", "all", "all", "3", 8.0, 8, 24), ("swap:ng", "all", "all", "1", 2.0, 2, 6),
+        ("swap:ng", "all", "all", "2", 8.0, 4, 12), ("swap:ng", "all", "all", "3", 16.0, 8, 24),
+        ("gold", "part", "title", "1", 1.0, 2, None), ("gold", "part", "title", "2", 1.0, 2, None),
+        ("gold", "part", "title", "3", 1.0, 2, None), ("gold", "part", "first 64", "2", 1.0, 2, None),
+        ("gold", "part", "first 64", "3", 3.0, 6, None),
+    ]  # fmt: skip
+    assert {(row["run"], row["shown"], row["model"], row["protocol"], row["data"]) for row in table} == {
+        ("a", "country", "m", "strict-1", "c")
+    }
+    only = loss_table({"swap:ng": TABLES["swap:ng"]}, PLACES, ORIGIN)
+    assert set(only.column("slice_by").to_pylist()) == {"all"}
+
+
+def test_leaks_are_shares_of_words_and_titles_without_words_are_no_number():
+    counts = np.array([[1.0, 2.0], [0.0, 2.0], [0.0, 0.0]])
+    scores = leak_scores(counts, PLACES, ORIGIN, ("country",), 100, 0)
+    assert [(s.slice, s.value, s.n_documents, s.n_tokens) for s in scores] == [
+        ("all", 0.25, 3, None), ("ng", 0.25, 2, None),
+    ]  # fmt: skip
+
+
+METADATA = [Metadata(country="ng"), Metadata(country="gb"), Metadata(), Metadata(country="ng")]
+
+
+def condition(name):
+    return parse_condition(name, ("country",))
+
+
+def swapped(*nll):
+    ones = np.ones(len(nll), dtype=np.int64)
+    return Scored("country", np.array(nll), ones, ones)
+
+
+def test_what_a_mixture_is_made_of_is_scored_once():
+    asked = [condition(name) for name in ("gold", "swap:gb", "marginal:corpus", "marginal")]
+    assert [one.name for one in with_swaps(asked, METADATA)] == ["gold", "swap:gb", "swap:ng"]
+    assert countries_of(METADATA) == ["gb", "ng"]
+    with pytest.raises(UserError, match="condition 'marginal:uniform': no document has a known country"):
+        with_swaps([condition("marginal")], [Metadata()])
+
+
+def test_the_mixture_is_that_of_probabilities_not_of_losses():
+    tables = {"swap:gb": swapped(2.0, 700.0), "swap:ng": swapped(3.0, 900.0)}
+    mixed = marginal(condition("marginal"), tables, {"gb": 0.25, "ng": 0.75})
+    assert mixed.nll[0] == pytest.approx(-math.log(0.25 * math.exp(-2) + 0.75 * math.exp(-3)))
+    assert mixed.nll[1] == pytest.approx(700 - math.log(0.25))  # no underflow
+    assert mixed.shown == "country"
+    alone = marginal(condition("marginal"), tables, {"gb": 1.0, "ng": 0.0})
+    np.testing.assert_array_equal(alone.nll, tables["swap:gb"].nll)
+
+
+def test_priors_are_even_or_those_of_the_training_split(corpus, write_corpus, articles, tokenizer, tmp_path):
+    encoded = EncodedCorpus.open(corpus)
+    assert prior_of(condition("marginal"), encoded, METADATA) == {"gb": 0.5, "ng": 0.5}
+    with pytest.raises(UserError, match="has no training documents from gb, ng; use marginal:uniform"):
+        prior_of(condition("marginal:corpus"), encoded, METADATA)
+    changed = [dict(article, split="train") for article in articles if article["country"] in ("ng", "gb", "pk")]
+    trained = EncodedCorpus.open(write_corpus(tmp_path / "trained", changed, tokenizer))
+    prior = prior_of(condition("marginal:corpus"), trained, METADATA)
+    counts = {code: sum(article["country"] == code for article in changed) for code in ("ng", "gb")}
+    assert prior == {code: count / sum(counts.values()) for code, count in counts.items()}
