@@ -113,23 +113,21 @@ class Score:
 
 
 def _schema(kind: type[Run | Score]) -> pa.Schema:
-    kinds = {"int": pa.int64(), "float": pa.float64(), "str": pa.string()}
-    return pa.schema({field.name: kinds[str(field.type).partition(" ")[0]] for field in fields(kind)})
+    kinds: dict[str, pa.DataType] = {"int": pa.int64(), "float": pa.float64(), "str": pa.string()}
+    return pa.schema([pa.field(field.name, kinds[str(field.type).partition(" ")[0]]) for field in fields(kind)])
 
 
 RUNS_SCHEMA = _schema(Run)
 SCORES_SCHEMA = _schema(Score)
-LOSSES_SCHEMA = pa.schema(
-    {
-        **dict.fromkeys(("run", "condition", "shown", "id", "domain", "country", "continent"), pa.string()),
-        "slice_by": pa.string(),
-        "slice": pa.string(),
-        "nll": pa.float64(),
-        "n_tokens": pa.int64(),
-        "n_bytes": pa.int64(),
-        **dict.fromkeys(("model", "protocol", "data"), pa.string()),
-    }
-)
+_LOSS_TEXTS = ("run", "condition", "shown", "id", "domain", "country", "continent", "slice_by", "slice")
+_LOSSES: dict[str, pa.DataType] = {
+    **dict.fromkeys(_LOSS_TEXTS, pa.string()),
+    "nll": pa.float64(),
+    "n_tokens": pa.int64(),
+    "n_bytes": pa.int64(),
+    **dict.fromkeys(("model", "protocol", "data"), pa.string()),
+}
+LOSSES_SCHEMA = pa.schema([pa.field(name, kind) for name, kind in _LOSSES.items()])
 """One row a document, condition and part of the document.
 
 `slice_by` is `all` for whole documents, `part` or `position` for parts of them. `nll` is the sum over the scored tokens

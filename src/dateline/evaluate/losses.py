@@ -24,7 +24,7 @@ def score_bodies(
     precision: Precision,
     what: str = "",
 ) -> list[npt.NDArray[np.float32]]:
-    """Returns -log p of each scored token in nats: for each document an array in the order of its body, empty for an empty body.
+    """Returns -log p of each scored token in nats: an array for each document, in the order of its body.
 
     Args:
         subject: the model.

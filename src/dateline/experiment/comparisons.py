@@ -234,7 +234,7 @@ def _one_condition(losses: pa.Table, condition: str, part: Part) -> Columns:
     """Returns the columns of a condition and part, ordered by document."""
     chosen = where(losses, condition=condition, slice_by=part[0], slice=part[1])
     if not chosen.num_rows:
-        known = sorted(set(losses.column("condition").to_pylist()))
+        known = sorted({str(name) for name in losses.column("condition").to_pylist()})
         if condition in known:
             raise UserError(f"no document has tokens in {part[0]} '{part[1]}' under '{condition}'; leave this part out")
         raise UserError(
@@ -285,7 +285,7 @@ def _check_comparable(first: Columns, second: Columns) -> None:
 def where(table: pa.Table, **wanted: str) -> pa.Table:
     """Returns the rows whose columns have these values."""
     for name, value in wanted.items():
-        table = table.filter(pc.equal(table.column(name), value))
+        table = table.filter(pc.equal(table.column(name), pa.scalar(value)))
     return table
 
 
@@ -307,10 +307,10 @@ def score_table(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path, mea
     settings: dict[str, Any] = {"cluster": recipe.evaluate.cluster, "resamples": recipe.evaluate.resamples}
     for pair in pairs:
         conditions: dict[str, Any] = {"condition": pair.condition, "condition_versus": pair.versus_condition}
-        sides = losses[pair.run], losses[pair.versus_run]
-        scores += differences(*sides, **conditions, by=recipe.evaluate.by, **settings)
+        one, other = losses[pair.run], losses[pair.versus_run]
+        scores += differences(one, other, **conditions, by=recipe.evaluate.by, **settings)
         for part in _parts(pair, losses):
-            scores += differences(*sides, **conditions, part=part, **settings)
+            scores += differences(one, other, **conditions, part=part, **settings)
     for run in runs if recipe.evaluate.protocol.name == "strict" else []:
         scores += swap_differences(losses[run.name], settings)
     scores += _over_seeds(recipe, runs, pairs, losses)
@@ -328,7 +328,7 @@ def swap_differences(losses: pa.Table, settings: dict[str, Any]) -> list[Score]:
         settings: `cluster` and `resamples` of the differences.
     """
     whole = where(losses, slice_by="all")
-    names = set(whole.column("condition").to_pylist())
+    names = {str(name) for name in whole.column("condition").to_pylist()}
     swapped = sorted(name.removeprefix("swap:") for name in names if name.startswith("swap:"))
     scores: list[Score] = []
     for home in swapped:
