@@ -63,7 +63,7 @@ def run(words: list[str]) -> None:
         hint = f"did you mean '{near[0]}'?" if near else f"write: dateline audit mcq {words[0]}"
         raise UserError(f"unknown kind of set '{words[0]}'; {hint}")
     args = read_arguments("dateline audit mcq", AuditQuestions, words[1:])
-    from dateline.benchmark import as_plain, audit_questions, parse_quota, write_audit
+    from dateline.benchmark import as_plain, audit_questions, audit_stage, parse_quota
     from dateline.manifest import check_free
 
     quota = parse_quota(args.quota) if args.quota else ""
@@ -71,8 +71,7 @@ def run(words: list[str]) -> None:
         check_free(args.out, overwrite=args.overwrite, stage="audit")
     audit = audit_questions(args.file, quota=quota, rotated=args.rotated)
     if args.out:
-        recipe = {"quota": quota if isinstance(quota, str) else dict(quota), "rotated": args.rotated}
-        write_audit(audit, args.out, recipe=recipe, overwrite=args.overwrite)
+        audit_stage(audit).make(args.out, overwrite=args.overwrite)
     if args.as_json:
         print(json.dumps(as_plain(audit), indent=2))
         print(one_line(audit.sentence), file=sys.stderr)
