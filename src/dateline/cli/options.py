@@ -39,7 +39,7 @@ def read_arguments(verb: str, arguments: type[A], words: Sequence[str]) -> A:
     """
     found = _split(verb, [arguments], words)
     found.refuse_rest(verb)
-    return found.section(0)
+    return found.section(arguments)
 
 
 def read_words(verb: str, arguments: type[A], words: Sequence[str]) -> tuple[A, list[str]]:
@@ -54,7 +54,7 @@ def read_words(verb: str, arguments: type[A], words: Sequence[str]) -> tuple[A, 
         UserError: in one line that names the option.
     """
     found = _split(verb, [arguments], words)
-    return found.section(0), found.rest
+    return found.section(arguments), found.rest
 
 
 def read_options(
@@ -85,7 +85,7 @@ def read_options(
     """
     found = _split(verb, [arguments, section], words, description)
     found.refuse_rest(verb)
-    return found.section(0), found.section(1)
+    return found.section(arguments), found.section(section)
 
 
 class _Leaf(NamedTuple):
@@ -133,8 +133,8 @@ class _Leaf(NamedTuple):
         name = str(self.location[-1])
         if self.flag:
             hint = "(default: True)" if self.default else ""
-            kind = Annotated[bool, *self.field.metadata, tyro.conf.arg(help=help_text, help_behavior_hint=hint)]
-            return name, kind, field(default=self.default)
+            flag = Annotated[bool, *self.field.metadata, tyro.conf.arg(help=help_text, help_behavior_hint=hint)]
+            return name, flag, field(default=self.default)
         several = self.positional and takes_list(self.field.annotation)
         place = f"{self.option} ..." if several else self.option if self.positional else None
         spec: PrimitiveConstructorSpec[Any] = PrimitiveConstructorSpec(
@@ -172,19 +172,20 @@ class _Found(NamedTuple):
         near = difflib.get_close_matches(word.replace("_", "-"), known, n=1, cutoff=0.7)
         raise UserError(f"unknown option '{word}'; " + (f"did you mean {near[0]}?" if near else f"see {verb} --help"))
 
-    def section(self, position: int) -> Any:
-        """Returns the validated section."""
+    def section(self, kind: type[S]) -> S:
+        """Returns one of the sections, validated."""
+        leaves = self.leaves[self.kinds.index(kind)]
         data: dict[str, Any] = {}
-        for leaf in self.leaves[position]:
+        for leaf in leaves:
             if (value := self.given.get(leaf.location)) is not None:
                 inner = data
                 for part in leaf.location[:-1]:
                     inner = inner.setdefault(str(part), {})
                 inner[str(leaf.location[-1])] = leaf.read(value)
-        options = {leaf.location: leaf.option for leaf in self.leaves[position]}
+        options = {leaf.location: leaf.option for leaf in leaves}
         given = {at: option for at, option in options.items() if at in self.given and self.given[at] is not None}
-        missing = {leaf.location: leaf.option for leaf in self.leaves[position] if leaf.field.is_required()}
-        return validate_recipe(self.kinds[position], data, source="command line", options={**missing, **given})
+        missing = {leaf.location: leaf.option for leaf in leaves if leaf.field.is_required()}
+        return validate_recipe(kind, data, source="command line", options={**missing, **given})
 
 
 def _split(verb: str, kinds: Sequence[type[Section]], words: Sequence[str], description: str | None = None) -> _Found:
