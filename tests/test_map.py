@@ -23,6 +23,7 @@ ORDER = (
     ("tokens",),
     ("model",),
     ("train",),
+    ("generate",),
     ("evaluate",),
     ("experiment",),
     ("report",),

@@ -114,19 +114,20 @@ class Score:
 
 def _schema(kind: type[Run | Score]) -> pa.Schema:
     kinds: dict[str, pa.DataType] = {"int": pa.int64(), "float": pa.float64(), "str": pa.string()}
-    return pa.schema({field.name: kinds[str(field.type).partition(" ")[0]] for field in fields(kind)})
+    return pa.schema([pa.field(field.name, kinds[str(field.type).partition(" ")[0]]) for field in fields(kind)])
 
 
 RUNS_SCHEMA = _schema(Run)
 SCORES_SCHEMA = _schema(Score)
+_LOSS_TEXTS = ("run", "condition", "shown", "id", "domain", "country", "continent", "slice_by", "slice")
 _LOSSES: dict[str, pa.DataType] = {
-    **dict.fromkeys(("run", "condition", "shown", "id", "domain", "country", "continent"), pa.string()),
-    **dict.fromkeys(("slice_by", "slice"), pa.string()),
+    **dict.fromkeys(_LOSS_TEXTS, pa.string()),
     "nll": pa.float64(),
-    **dict.fromkeys(("n_tokens", "n_bytes"), pa.int64()),
+    "n_tokens": pa.int64(),
+    "n_bytes": pa.int64(),
     **dict.fromkeys(("model", "protocol", "data"), pa.string()),
 }
-LOSSES_SCHEMA = pa.schema(_LOSSES)
+LOSSES_SCHEMA = pa.schema([pa.field(name, kind) for name, kind in _LOSSES.items()])
 """One row a document, condition and part of the document.
 
 `slice_by` is `all` for whole documents, `part` or `position` for parts of them. `nll` is the sum over the scored tokens
@@ -158,7 +159,7 @@ def read_runs(folder: Path) -> list[Run]:
     Raises:
         UserError: where there is no such table, or it is of another version.
     """
-    return [Run(**row) for row in _read(folder / RUNS, RUNS_SCHEMA).to_pylist()]
+    return [Run(**row) for row in read_table(folder / RUNS, RUNS_SCHEMA).to_pylist()]
 
 
 def read_scores(folder: Path) -> list[Score]:
@@ -167,7 +168,7 @@ def read_scores(folder: Path) -> list[Score]:
     Raises:
         UserError: where there is no such table, or it is of another version.
     """
-    return [Score(**row) for row in _read(folder / SCORES, SCORES_SCHEMA).to_pylist()]
+    return [Score(**row) for row in read_table(folder / SCORES, SCORES_SCHEMA).to_pylist()]
 
 
 def read_losses(folder: Path) -> pa.Table:
@@ -176,10 +177,15 @@ def read_losses(folder: Path) -> pa.Table:
     Raises:
         UserError: where there is no such table, or it is of another version.
     """
-    return _read(folder / LOSSES, LOSSES_SCHEMA)
+    return read_table(folder / LOSSES, LOSSES_SCHEMA)
 
 
-def _read(path: Path, schema: pa.Schema) -> pa.Table:
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """Reads one of the long tables from a file.
+
+    Raises:
+        UserError: where there is no such table, or it is of another version.
+    """
     try:
         table: pa.Table = pq.read_table(path)
     except FileNotFoundError:
@@ -204,40 +210,44 @@ _MAKE = {
 
 
 def merge_scores(folders: Sequence[Path]) -> list[Score]:
-    """Puts the scores of several evaluations into one table.
+    """Puts the scores of several evaluations into one table; a row that several of them have (a baseline) is kept once.
 
     Args:
         folders: with score tables.
 
     Raises:
-        UserError: where one measure has several protocols or was taken on different data, or where two folders score
-            the same run under one condition.
+        UserError: where perplexities were taken under several protocols or on different data, so that runs cannot be
+            compared, or where two folders score the same run under one condition.
     """
-    merged: list[Score] = []
+    merged: dict[tuple[object, ...], Score] = {}
     origin: dict[tuple[object, ...], Path] = {}
     first: dict[str, Score] = {}
     for folder in folders:
         for score in read_scores(folder):
             key = (*(getattr(score, name) for name in _KEY),)
-            if key in origin:
+            if key in merged and repr(merged[key]) != repr(score):  # by text, because NaN is not NaN
                 raise UserError(
                     f"run '{score.run}' under '{score.condition}' is in {origin[key]} and in {folder}; "
                     "give each evaluation its own --run name"
                 )
-            origin[key] = folder
-            other = first.setdefault(f"{score.measure} {score.metric}", score)
+            merged[key], origin[key] = score, folder
+            if score.measure != COMPARED:
+                continue
+            other = first.setdefault(COMPARED, score)
             for kind in ("protocol", "data"):
                 if getattr(other, kind) != getattr(score, kind):
                     raise UserError(
-                        f"{score.measure}: run '{other.run}' was scored with {kind} {getattr(other, kind)}, run "
-                        f"'{score.run}' with {getattr(score, kind)}; scores of different {kind} are not comparable: "
-                        "evaluate again under one"
+                        f"run '{other.run}' was scored with {kind} {getattr(other, kind)}, run '{score.run}' with "
+                        f"{getattr(score, kind)}; scores of different {kind} are not comparable: evaluate again under "
+                        "one"
                     )
-            merged.append(score)
-    return merged
+    return list(merged.values())
 
 
-_KEY = ("run", "measure", "condition", "slice_by", "slice", "metric", "versus_run", "versus_condition")
+COMPARED = "perplexity"
+"""The measure whose numbers are compared between runs. Others may have a protocol for each run: the prefixes under
+which a country is inferred depend on the fields of the model."""
+_KEY = ("run", "measure", "condition", "slice_by", "slice", "metric", "versus_run", "versus_condition", "protocol")
 
 
 def correct(scores: Sequence[Score]) -> list[Score]:

@@ -106,7 +106,7 @@ def test_mistakes_are_found_before_the_queue(train_recipe, experiment_recipe, tm
     says([train_recipe, *out], "give either --slurm partition=NAME,nodes=N,gpus=N,time=HH:MM:SS or --local PROCESSES")
     says([train_recipe, *out, "--local", "1", "--slurm", SLURM], "give either")
     says([train_recipe, *out, "--local", "1", "--data", tmp_path / "gone"], "gone: no such folder; make it with")
-    says([train_recipe, *out, "--local", "1", "--train.step", "3"], "unknown key 'train.step'; did you mean 'steps'?")
+    says([train_recipe, *out, "--local", "1", "--train.step", "3"], "--train.step: unknown key; did you mean 'steps'?")
     says([tmp_path / "gone.yaml", *out, "--local", "1"], "gone.yaml: no such recipe")
     says([experiment_recipe, *out, "--local", "2"], "an experiment trains its runs one after another in one process")
     (tmp_path / "corpus.yaml").write_text("paths: [news]\n")

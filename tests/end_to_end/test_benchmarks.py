@@ -210,3 +210,18 @@ def test_the_evaluation_script_scores_the_same_numbers(script, capsys):
     assert rows.keys() == {"one at a time", "float32", "bfloat16"}
     assert all(number(speed) > 0 for speed, *_ in rows.values())
     assert abs(float(rows["float32"][2])) < 1e-5
+
+
+def test_the_cost_of_country_inference_is_given_in_scorings_of_one_place(script, capsys):
+    words = ["--sizes", "pico", "--lengths", "24", "--tokens", "8", "--vocab-size", "600", "--repeats", "1"]
+    script("locate").main([*words, "--threads", "1"])
+    rows = table(capsys.readouterr().out, "Size")
+    assert {(size, length) for size, length, *_ in rows} == {("pico", "24")}
+    assert [way for _, _, way, *_ in rows] == [
+        "batches of 2,048 tokens (default)",
+        "batches of 8,192 tokens",
+        "a place at a time",
+        "first 8 tokens",
+    ]
+    assert all(number(milliseconds) > 0 and number(ratio) > 0 for *_, milliseconds, ratio, _ in rows)
+    assert number(rows[2][4]) > 2  # 18 calls instead of one

@@ -31,9 +31,9 @@ VERBS = {
     "watch": "follow a run or an experiment from another terminal",
     "export": "a run's checkpoint as a Hugging Face folder or a GGUF file; export check FILE.gguf",
     "launch": "train on a Slurm cluster, again after every pre-emption",
-    "eval": "measure a model: eval perplexity, eval mcq, eval efficiency",
-    "locate": "where a text comes from, as a conditioned model sees it",
-    "audit": "whether a set of questions is fit for use: audit mcq FILE",
+    "eval": "measure a model: eval perplexity, locate, mcq, efficiency",
+    "locate": "infer the country of a text with a conditioned model",
+    "audit": "whether a set of multiple-choice questions is fit for use: audit mcq FILE",
     "experiment": "several runs in one recipe, from corpus to report",
     "validate": "what a recipe would run, without running it",
     "report": "the report again, from the score table",
@@ -42,9 +42,7 @@ FUNCTIONS = {
     "quickstart": "experiment.quickstart",
     "report": "experiment.report",
     "newswire": "corpus.newswire",
-    "eval": "evaluation.run",
-    "locate": "evaluation.locate.run",
-    "audit": "evaluation.audit.run",
+    "eval": "evaluate.run",
 }
 """Verbs whose function is not `run` in a module of their own name."""
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import pydantic
 import tyro
 
-from dateline.config import load_recipe, parse_overrides, validate_recipe
+from dateline.cli.options import read_arguments, read_words
+from dateline.conditions import DEFAULT_FIELDS, FIELDS, Field
+from dateline.config import Section, apply_overrides, load_recipe, validate_recipe
 from dateline.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
 HUB = ("hf://", "hf-dataset://")
 
 
-@dataclass(frozen=True)
-class Corpus:
+class Corpus(Section):
     """Builds a placed, cleaned, de-duplicated, split corpus with an audit.
 
     Takes a recipe (.yaml), or files, globs and folders: JSON Lines, CSV, Parquet, Arrow, WARC, HTML, feeds, NOW. Any
@@ -32,7 +33,7 @@ class Corpus:
     that was stopped is continued by the same command. dateline corpus inspect DIR shows what is in one.
     """
 
-    source: Annotated[tuple[str, ...], tyro.conf.Positional]
+    source: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     """One recipe, or paths."""
     out: Path
     """Folder to make."""
@@ -40,7 +41,7 @@ class Corpus:
     """Replace what stands there."""
     executor: Literal["local", "slurm", "ray"] = "local"
     """Who runs the tasks: this machine, or a cluster that shares its file system."""
-    workers: int = 0
+    workers: Annotated[int, pydantic.Field(ge=0)] = 0
     """Tasks that run at once; 0 is one a core here, and all of them on a cluster."""
     slurm: str = ""
     """For Slurm, arguments of datatrove's executor: partition=cpu,time=04:00:00,mem_per_cpu_gb=4"""
@@ -53,9 +54,7 @@ def run(words: list[str]) -> None:
         return
     if words and "--out" not in words and get_close_matches(words[0], ["inspect"]) and not Path(words[0]).exists():
         raise UserError(f"'{words[0]}' is neither a path nor an action; did you mean 'inspect'?")
-    args, overrides = tyro.cli(Corpus, prog="dateline corpus", args=words, return_unknown_args=True)
-    if args.workers < 0:
-        raise UserError(f"--workers {args.workers}: give a number of processes, or 0 for one a core")
+    args, overrides = read_words("dateline corpus", Corpus, words)
     if args.slurm and args.executor != "slurm":
         raise UserError("--slurm: is for --executor slurm")
     recipe = read_recipe(args.source, overrides)
@@ -106,16 +105,9 @@ def read_recipe(source: tuple[str, ...], overrides: list[str]) -> CorpusRecipe:
         return load_recipe(CorpusRecipe, recipes[0], overrides)
     if not source:
         raise UserError("no recipe and no path given; name a .yaml recipe, or files, globs or folders")
-    data: dict[str, object] = {"paths": list(source)}
-    for location, value in parse_overrides(overrides):
-        inner = data
-        for part in location[:-1]:
-            below = inner.setdefault(str(part), {})
-            if not isinstance(below, dict):
-                raise UserError(f"--{'.'.join(map(str, location))}: {part} is no section; give --{part} VALUE")
-            inner = below
-        inner[str(location[-1])] = value
-    return validate_recipe(CorpusRecipe, data, source="command line")
+    data: dict[str, Any] = {"paths": list(source)}
+    options = apply_overrides(data, overrides)
+    return validate_recipe(CorpusRecipe, data, source="command line", options=options)
 
 
 def describe(manifest: Manifest, out: Path) -> None:
@@ -131,19 +123,18 @@ def describe(manifest: Manifest, out: Path) -> None:
         print(f"  problem: {problem}")
 
 
-@dataclass(frozen=True)
-class Inspect:
+class Inspect(Section):
     """Prints what a corpus covers, or some of its articles as a model sees them: prefix and body."""
 
     corpus: Annotated[Path, tyro.conf.Positional]
     """Folder that dateline corpus has built."""
-    sample: int = 0
+    sample: Annotated[int, pydantic.Field(ge=0)] = 0
     """Print this many articles instead of the audit."""
     country: str = ""
     """Of this country only: a code or a name."""
-    split: str = ""
-    """Of this split only: train, validation or test."""
-    fields: tuple[str, ...] = ("domain", "country", "continent")
+    split: Literal["train", "validation", "test"] | None = None
+    """Articles of this split only."""
+    fields: tuple[Field, ...] = DEFAULT_FIELDS
     """Metadata in front of the body."""
     seed: int = 0
     """Draws the sample; the same seed gives the same articles."""
@@ -153,12 +144,10 @@ class Inspect:
 
 def inspect(words: list[str]) -> None:
     """Runs the action `inspect`."""
-    args = tyro.cli(Inspect, prog="dateline corpus inspect", args=words)
+    args = read_arguments("dateline corpus inspect", Inspect, words)
     from dateline.manifest import require_manifest
 
     require_manifest(args.corpus, "corpus", f"dateline corpus RECIPE --out {args.corpus}")
-    if args.sample < 0:
-        raise UserError(f"--sample {args.sample}: give a number of articles")
     if args.sample:
         for shown in samples(args):
             print(shown)
@@ -184,17 +173,14 @@ def samples(args: Inspect) -> Iterator[str]:
     """Yields articles as text: where they come from, then what a model reads, with the prefix marked.
 
     Raises:
-        UserError: where country, split or field is unknown, or no article fits.
+        UserError: where the country is unknown, or no article fits.
     """
-    from dateline.conditions import Field, Metadata, render
+    from dateline.conditions import Metadata, render
     from dateline.corpus import read_articles
     from dateline.places import country
     from dateline.records import body_text
 
-    known_fields: tuple[Field, ...] = get_args(Field)
-    if unknown := [name for name in args.fields if name not in known_fields]:
-        raise UserError(f"--fields {' '.join(unknown)}: no such field; known are {', '.join(known_fields)}")
-    fields = [name for name in known_fields if name in args.fields]
+    fields = [name for name in FIELDS if name in args.fields]
     code = ""
     if args.country:
         known = country(args.country)
@@ -202,12 +188,14 @@ def samples(args: Inspect) -> Iterator[str]:
             raise UserError(f"--country '{args.country}': is no country; write an ISO code such as ng, or a name")
         code = known.alpha2
     chosen = draw(
-        (article for article in read_articles(args.corpus, split=args.split or None) if code in ("", article.country)),
+        (article for article in read_articles(args.corpus, split=args.split) if code in ("", article.country)),
         args.sample,
         args.seed,
     )
     if not chosen:
-        raise UserError(f"{args.corpus}: holds no article of {args.country or 'any country'} {args.split}".rstrip())
+        raise UserError(
+            f"{args.corpus}: holds no article of {args.country or 'any country'} {args.split or ''}".rstrip()
+        )
     for article in chosen:
         place = Metadata(article.url, article.domain, article.country, article.continent, article.date)
         prefix = render(place, fields)
@@ -234,8 +222,7 @@ def draw(articles: Iterator[Article], number: int, seed: int) -> list[Article]:
     return [article for _, _, article in sorted(drawn, key=lambda item: item[1])]
 
 
-@dataclass(frozen=True)
-class Newswire:
+class Newswire(Section):
     """Writes an English newswire for 18 countries from a grammar and a table of facts.
 
     Because the grammar is known, so is the exact probability of every article with and without its place.
@@ -243,7 +230,7 @@ class Newswire:
 
     out: Path
     """Folder to make."""
-    articles: int = 10_000
+    articles: Annotated[int, pydantic.Field(gt=0)] = 10_000
     """How many articles are written, before duplicates are removed."""
     seed: int = 0
     """The same seed gives the same articles."""
@@ -253,9 +240,8 @@ class Newswire:
 
 def newswire(words: list[str]) -> None:
     """Runs the verb `newswire`."""
-    args = tyro.cli(Newswire, prog="dateline newswire", args=words)
-    from dateline.corpus import CorpusRecipe, build_corpus
+    args = read_arguments("dateline newswire", Newswire, words)
+    from dateline.corpus import CorpusRecipe, NewswireSource, corpus_stage
 
-    data = {"newswire": {"articles": args.articles, "seed": args.seed}}
-    recipe = validate_recipe(CorpusRecipe, data, source="command line")
-    describe(build_corpus(recipe, args.out, overwrite=args.overwrite), args.out)
+    recipe = CorpusRecipe(newswire=NewswireSource(articles=args.articles, seed=args.seed))
+    describe(corpus_stage(recipe).make(args.out, overwrite=args.overwrite), args.out)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from dateline.config import load_recipe
+from dateline.cli.options import read_arguments, read_words
+from dateline.config import Section, load_recipe
 
 if TYPE_CHECKING:
     from dateline.experiment import ExperimentRecipe
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 QUICKSTART = Path(__file__).parent / "quickstart.yaml"
 
 
-@dataclass(frozen=True)
-class Experiment:
+class Experiment(Section):
     """Runs an experiment: builds and encodes the corpus, trains and evaluates every run, writes the report.
 
     Finished stages are skipped if neither their recipe nor their parents have changed; after an interruption the same
@@ -39,14 +38,13 @@ class Experiment:
 
 def run(words: list[str]) -> None:
     """Runs the verb."""
-    args, overrides = tyro.cli(Experiment, prog="dateline experiment", args=words, return_unknown_args=True)
+    args, overrides = read_words("dateline experiment", Experiment, words)
     from dateline.experiment import ExperimentRecipe
 
     execute(load_recipe(ExperimentRecipe, args.recipe, overrides), args.out)
 
 
-@dataclass(frozen=True)
-class Quickstart:
+class Quickstart(Section):
     """Trains a plain and a conditioned model on the embedded newswire and measures the gain from metadata.
 
     Takes three to six minutes on two CPU cores. Any value of recipes/quickstart.yaml can be given as --section.key
@@ -59,14 +57,13 @@ class Quickstart:
 
 def quickstart(words: list[str]) -> None:
     """Runs the verb `quickstart`."""
-    args, overrides = tyro.cli(Quickstart, prog="dateline quickstart", args=words, return_unknown_args=True)
+    args, overrides = read_words("dateline quickstart", Quickstart, words)
     from dateline.experiment import ExperimentRecipe
 
     execute(load_recipe(ExperimentRecipe, QUICKSTART, overrides), args.out)
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Section):
     """Rebuilds report.html from the score table and what lies beside it."""
 
     folder: Annotated[Path, tyro.conf.Positional]
@@ -75,7 +72,7 @@ class Report:
 
 def report(words: list[str]) -> None:
     """Runs the verb `report`."""
-    args = tyro.cli(Report, prog="dateline report", args=words)
+    args = read_arguments("dateline report", Report, words)
     from dateline.report import write_report
 
     print(write_report(args.folder))
@@ -84,16 +81,16 @@ def report(words: list[str]) -> None:
 def execute(recipe: ExperimentRecipe, out: Path) -> None:
     """Runs an experiment and prints its outcome."""
     started = time.monotonic()
-    from dateline.evaluate.table import read_scores, summary_rows
     from dateline.experiment.run import SUMMARY, run_experiment, write_summary
     from dateline.report import write_report
+    from dateline.scores import read_scores, summary_rows
 
     run_experiment(recipe, out)
     page = write_report(out)
     summary: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
     summary["seconds"] = round(time.monotonic() - started, 1)
     write_summary(out, summary)
-    from dateline.cli.evaluation.tables import print_rows
+    from dateline.cli.evaluate import print_rows
 
     print(f"\nperplexity on {summary['num_documents']:,} test documents, with 95% intervals")
     scores = read_scores(out)
@@ -109,7 +106,7 @@ def verdicts(summary: dict[str, Any]) -> list[str]:
     """Says the paired differences in words, with their intervals: over all seeds where there are several."""
     pairs = summary["nll_difference"]
     pooled = {pair: found for pair, found in pairs.items() if found["seeds"] > 1}
-    from dateline.evaluate.perplexity.leak import WARNING
+    from dateline.evaluate.parts import LEAK_WARNING
 
     lines = [f"  mean and interval over {max(f['seeds'] for f in pooled.values())} seeds:"] if pooled else []
     for pair, found in (pooled or pairs).items():
@@ -120,7 +117,7 @@ def verdicts(summary: dict[str, Any]) -> list[str]:
             f"  recovered gain: {summary['recovered_gain']:.3f} {_interval(summary['recovered_gain_ci'], '.3f')} "
             "of what knowing the place is worth (1 = all)"
         )
-    lines += [f"  LEAK: {name}: {WARNING}" for name in summary["leaks"]]
+    lines += [f"  LEAK: {name}: {LEAK_WARNING}" for name in summary["leaks"]]
     return ["", *lines]
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
+from dateline.cli.options import read_arguments
+from dateline.config import Section
 from dateline.errors import UserError, one_line
 
 DIFFERS = 3
 """Exit code where a file does not agree with the model that it was made from."""
 
 
-@dataclass(frozen=True)
-class Export:
+class Export(Section):
     """Writes a checkpoint of a run as a Hugging Face folder (config, safetensors, tokenizer) or as a GGUF file.
 
     The run may still be going on. A finished run has a Hugging Face folder already, in `model/`. A GGUF file is for
@@ -38,8 +38,7 @@ class Export:
     """Replace what stands there."""
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(Section):
     """Reads a GGUF file back and compares it with the parity vectors inside: token ids, top tokens, logits.
 
     The exit code is 3 if anything differs, else 0.
@@ -54,9 +53,9 @@ class Check:
 def run(words: list[str]) -> None:
     """Runs the verb; `check` is a word, not a path: a run of that name is given as `./check`."""
     if words[:1] == ["check"]:
-        check(tyro.cli(Check, prog="dateline export check", args=words[1:]))
+        check(read_arguments("dateline export check", Check, words[1:]))
         return
-    args = tyro.cli(Export, prog="dateline export", args=words)
+    args = read_arguments("dateline export", Export, words)
     if args.format == "gguf":
         write(args)
         return

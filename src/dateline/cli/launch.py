@@ -23,6 +23,7 @@ import yaml
 
 from dateline.cli import verb
 from dateline.cli.corpus import slurm_options
+from dateline.cli.options import read_words
 from dateline.cli.validate import recipe_kind
 from dateline.config import Section, fingerprint, load_recipe
 from dateline.errors import Interrupted, UserError
@@ -34,8 +35,7 @@ LOCAL_MINUTES = 60 * 24 * 365
 """Time limit of a job on this machine, which nobody else waits for."""
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(Section):
     """Submits a training run or an experiment as a job, and returns.
 
     The job runs `dateline train --resume` with one process for each GPU, or `dateline experiment` in one process. When
@@ -60,7 +60,7 @@ class Launch:
 
 def run(words: list[str]) -> None:
     """Runs the verb."""
-    args, overrides = tyro.cli(Launch, prog="dateline launch", args=words, return_unknown_args=True)
+    args, overrides = read_words("dateline launch", Launch, words)
     if bool(args.slurm) == (args.local > 0):
         raise UserError("give either --slurm partition=NAME,nodes=N,gpus=N,time=HH:MM:SS or --local PROCESSES")
     asked = slurm_parameters(slurm_options(args.slurm)) if args.slurm else {"ntasks_per_node": args.local}

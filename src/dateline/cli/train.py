@@ -9,21 +9,21 @@ import sys
 import tempfile
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import pydantic
 import tyro
 
-from dateline.config import load_recipe
+from dateline.cli.options import read_words
+from dateline.config import Section, load_recipe
 from dateline.errors import Interrupted, TrainingDiverged, UserError
 
 GRACE = 2.0
 """Seconds that a silent process leaves to the one that speaks."""
 
 
-@dataclass(frozen=True)
-class Train:
+class Train(Section):
     """Trains one model on an encoded corpus.
 
     Any value of the recipe can be given as --section.key VALUE, for example --train.steps 200 or --data runs/encoded.
@@ -37,15 +37,13 @@ class Train:
     """Continue from the newest checkpoint in --out, with the same loss curve as if nothing had happened."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Replace the run that stands there."""
-    nproc: int = 1
+    nproc: Annotated[int, pydantic.Field(ge=1)] = 1
     """Processes on this machine that share the run, one a GPU; the same as torchrun --nproc-per-node."""
 
 
 def run(words: list[str]) -> None:
     """Runs the verb; of several processes, the first speaks for all."""
-    args, overrides = tyro.cli(Train, prog="dateline train", args=words, return_unknown_args=True)
-    if args.nproc < 1:
-        raise UserError(f"--nproc {args.nproc}: give the number of processes, 1 or more")
+    args, overrides = read_words("dateline train", Train, words)
     rank = int(os.environ.get("RANK", "0"))
     if args.nproc > 1:
         if "WORLD_SIZE" in os.environ:

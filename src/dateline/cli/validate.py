@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 import yaml
 
+from dateline.cli.options import read_words
 from dateline.config import Section, fingerprint, load_recipe, read_recipe
 from dateline.errors import UserError
 
@@ -29,8 +30,7 @@ SAMPLE = 600
 """Newswire articles written for an estimate."""
 
 
-@dataclass(frozen=True)
-class Validate:
+class Validate(Section):
     """Loads, checks and prints a recipe and its plan; runs nothing.
 
     Any value of the recipe can be given as --section.key VALUE.
@@ -46,7 +46,7 @@ class Validate:
 
 def run(words: list[str]) -> None:
     """Runs the verb."""
-    args, overrides = tyro.cli(Validate, prog="dateline validate", args=words, return_unknown_args=True)
+    args, overrides = read_words("dateline validate", Validate, words)
     kind = recipe_kind(args.recipe, overrides)
     if kind == "corpus":
         from dateline.corpus import CorpusRecipe
@@ -72,7 +72,7 @@ def recipe_kind(path: Path, overrides: Sequence[str] = ()) -> Literal["corpus", 
     Raises:
         UserError: where the file cannot be read, or has none of these sections.
     """
-    data, _ = read_recipe(path, overrides)
+    data = read_recipe(path, overrides)
     if "runs" in data:
         return "experiment"
     if "paths" in data or "newswire" in data:
@@ -184,7 +184,7 @@ def _sample(experiment: ExperimentRecipe) -> Iterator[_Source]:
 
     The vocabulary is trained on the sample; being trained on fewer articles, it comes out within a few percent.
     """
-    from dateline.corpus import build_corpus
+    from dateline.corpus import corpus_stage
     from dateline.tokens.encode import encode_stage
 
     corpus = experiment.corpus
@@ -200,7 +200,7 @@ def _sample(experiment: ExperimentRecipe) -> Iterator[_Source]:
         folder = Path(name)
         try:
             with redirect_stderr(io.StringIO()):  # progress of something that nobody asked to run
-                build_corpus(corpus, folder / "corpus")
+                corpus_stage(corpus).make(folder / "corpus")
                 encode_stage(experiment.encode, folder / "corpus").make(folder / "newswire")
             yield _Source(folder / "newswire", articles, scale)
         except UserError as error:

@@ -17,6 +17,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from dateline.cli.options import read_arguments
+from dateline.config import Section
 from dateline.errors import UserError
 from dateline.manifest import MANIFEST, read_manifest
 from dateline.train.callbacks import RUN
@@ -32,8 +34,7 @@ MARKS = ("runs", *STAGES, METRICS, RUN, FOLDER)
 """What a run or an experiment has before it has a manifest."""
 
 
-@dataclass(frozen=True)
-class Watch:
+class Watch(Section):
     """Follows a run or an experiment until it is complete.
 
     Shows steps, loss, validation by continent and condition, the gain from metadata, speed and the time left; the exit
@@ -48,7 +49,7 @@ class Watch:
 
 def run(words: list[str]) -> None:
     """Runs the verb."""
-    args = tyro.cli(Watch, prog="dateline watch", args=words)
+    args = read_arguments("dateline watch", Watch, words)
     watched = Watched(args.folder)
     if args.once:
         print("\n".join(picture(*watched.look())))

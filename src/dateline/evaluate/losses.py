@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from contextlib import nullcontext
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ def score_bodies(
     precision: Precision,
     what: str = "",
 ) -> list[npt.NDArray[np.float32]]:
-    """Returns -log p of each scored token in nats: for each document an array in the order of its body.
+    """Returns -log p of each scored token in nats: an array for each document, in the order of its body.
 
     Args:
         subject: the model.
@@ -42,12 +42,9 @@ def score_bodies(
         for segment in protocol.segments(subject.bos, prefix, body):
             owners.append(position)
             segments.append(segment)
-    score = partial(score_tokens, subject.model, segments, batch_tokens=batch_tokens, dtype=precision)
-    if what:
-        with progress(f"score {what}", len(segments), "segments") as advance:
-            losses = score(advance=advance)
-    else:
-        losses = score()
+    shown = progress(f"score {what}", len(segments), "segments") if what else nullcontext()
+    with shown as advance:
+        losses = score_tokens(subject.model, segments, batch_tokens=batch_tokens, dtype=precision, advance=advance)
     chunks = [[np.zeros(0, dtype=np.float32)] for _ in bodies]
     for owner, chunk in zip(owners, losses, strict=True):
         chunks[owner].append(chunk)

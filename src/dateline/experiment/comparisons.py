@@ -7,6 +7,7 @@ same outlets. Outlets (`cluster="outlet"`): other outlets too; wider, since arti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -172,14 +173,18 @@ def _compare(
                 shown="+".join(dict.fromkeys(shown)),
                 versus_run=names.versus_run,
                 versus_condition=second["condition"][0],
-                p=estimate.p_value,
+                p=_known(estimate.p_value),
                 family_of_tests=family_of_tests(compared, slice_by, several_seeds=len(sides) > 1),
-                mde=mde,
+                mde=_known(mde),
                 n_outlets=len(set(outlets) - {""}),
                 n_seeds=len(sides),
             )
         )
     return scores
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def family_of_tests(compared: str, slice_by: str, *, several_seeds: bool) -> str:
@@ -229,7 +234,7 @@ def _one_condition(losses: pa.Table, condition: str, part: Part) -> Columns:
     """Returns the columns of a condition and part, ordered by document."""
     chosen = where(losses, condition=condition, slice_by=part[0], slice=part[1])
     if not chosen.num_rows:
-        known = sorted(set(losses.column("condition").to_pylist()))
+        known = sorted({str(name) for name in losses.column("condition").to_pylist()})
         if condition in known:
             raise UserError(f"no document has tokens in {part[0]} '{part[1]}' under '{condition}'; leave this part out")
         raise UserError(
@@ -280,30 +285,33 @@ def _check_comparable(first: Columns, second: Columns) -> None:
 def where(table: pa.Table, **wanted: str) -> pa.Table:
     """Returns the rows whose columns have these values."""
     for name, value in wanted.items():
-        table = table.filter(pc.equal(table.column(name), value))
+        table = table.filter(pc.equal(table.column(name), pa.scalar(value)))
     return table
 
 
-def score_table(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path, measured: Sequence[Path]) -> list[Score]:
+def score_table(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path, measured: Sequence[str]) -> list[Score]:
     """Returns the long table of an experiment: the rows of all its measures, and the paired differences between runs.
 
     Args:
         recipe: of the experiment.
         runs: its runs, all of them evaluated.
         out: the experiment's folder.
-        measured: the folders of all measures of all runs.
+        measured: the folders of all measures of all runs, within that of the experiment: `locate/conditioned`.
+
+    Raises:
+        UserError: where perplexities were taken on different data or under different protocols.
     """
-    scores = merge_scores(measured)
+    scores = merge_scores([out / place for place in measured])
     losses = {run.name: read_losses(out / "perplexity" / run.name) for run in runs}
     pairs = plan_comparisons(recipe, runs)
     settings: dict[str, Any] = {"cluster": recipe.evaluate.cluster, "resamples": recipe.evaluate.resamples}
     for pair in pairs:
         conditions: dict[str, Any] = {"condition": pair.condition, "condition_versus": pair.versus_condition}
-        sides = losses[pair.run], losses[pair.versus_run]
-        scores += differences(*sides, **conditions, by=recipe.evaluate.by, **settings)
+        one, other = losses[pair.run], losses[pair.versus_run]
+        scores += differences(one, other, **conditions, by=recipe.evaluate.by, **settings)
         for part in _parts(pair, losses):
-            scores += differences(*sides, **conditions, part=part, **settings)
-    for run in runs:
+            scores += differences(one, other, **conditions, part=part, **settings)
+    for run in runs if recipe.evaluate.protocol.name == "strict" else []:
         scores += swap_differences(losses[run.name], settings)
     scores += _over_seeds(recipe, runs, pairs, losses)
     return correct(scores)
@@ -320,7 +328,7 @@ def swap_differences(losses: pa.Table, settings: dict[str, Any]) -> list[Score]:
         settings: `cluster` and `resamples` of the differences.
     """
     whole = where(losses, slice_by="all")
-    names = set(whole.column("condition").to_pylist())
+    names = {str(name) for name in whole.column("condition").to_pylist()}
     swapped = sorted(name.removeprefix("swap:") for name in names if name.startswith("swap:"))
     scores: list[Score] = []
     for home in swapped:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dateline.conditions import parse_condition
-from dateline.experiment.recipe import ExperimentRecipe
+from dateline.corpus import CorpusRecipe
+from dateline.experiment.recipe import ExperimentRecipe, run_name
 from dateline.manifest import Manifest
 from dateline.scores import Run
 from dateline.train.recipe import TrainRecipe
@@ -20,10 +21,11 @@ class PlannedRun(NamedTuple):
     """The name in the recipe."""
     recipe: TrainRecipe
 
-    def identity(self, trained: Manifest, model: str) -> Run:
+    def identity(self, corpus: CorpusRecipe, trained: Manifest, model: str) -> Run:
         """Returns the run's row in the table of runs.
 
         Args:
+            corpus: what its corpus was restricted to.
             trained: the manifest of its training.
             model: fingerprint of the trained model.
         """
@@ -32,8 +34,8 @@ class PlannedRun(NamedTuple):
             run=self.name,
             family=self.family,
             size=recipe.model.size if recipe.init_from is None else "",
-            trained_on="+".join(recipe.mix.include) or "all",
-            left_out="+".join(recipe.mix.exclude),
+            trained_on="+".join(recipe.mix.include or corpus.countries) or "all",
+            left_out="+".join(dict.fromkeys((*recipe.mix.exclude, *corpus.held_out))),
             fields="+".join(recipe.conditions.fields),
             seed=recipe.seed,
             step=trained.counts["steps"],
@@ -65,7 +67,7 @@ def expand(recipe: ExperimentRecipe, data: str) -> list[PlannedRun]:
     """Returns every run under every seed, seeds together, in the order of the recipe."""
     several = len(recipe.seeds) > 1
     return [
-        PlannedRun(f"{family}-seed{seed}" if several else family, family, recipe.run(family, seed, data=data))
+        PlannedRun(run_name(family, seed) if several else family, family, recipe.run(family, seed, data=data))
         for seed in recipe.seeds
         for family in recipe.runs
     ]

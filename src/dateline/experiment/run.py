@@ -17,8 +17,8 @@ from dateline.corpus import corpus_stage
 from dateline.errors import Interrupted, UserError
 from dateline.evaluate.recipe import MEASURES
 from dateline.experiment.comparisons import score_table
-from dateline.experiment.grid import PlannedRun, conditions_of, expand, plain_run
-from dateline.experiment.recipe import ExperimentRecipe
+from dateline.experiment.grid import PlannedRun, expand, plain_run
+from dateline.experiment.recipe import ExperimentRecipe, experiment_inputs
 from dateline.experiment.summary import summarize, write_samples
 from dateline.manifest import MANIFEST, Manifest, read_manifest, write_atomically, write_manifest
 from dateline.model.load import model_fingerprint
@@ -70,10 +70,9 @@ def run_experiment(recipe: ExperimentRecipe, out: Path) -> Manifest:
         for run in runs:
             _measure(name, run, runs, recipe, out, ensure)
     _name_leftovers(out, parents)
-    measured = [out / place for place in parents if place.partition("/")[0] in MEASURES]
-    scores = score_table(recipe, runs, out, measured)
+    scores = score_table(recipe, runs, out, [place for place in parents if place.partition("/")[0] in MEASURES])
     models = {run.name: model_fingerprint(out / "runs" / run.name) for run in runs}
-    write_runs(out, [run.identity(trained[run.name], models[run.name]) for run in runs])
+    write_runs(out, [run.identity(recipe.corpus, trained[run.name], models[run.name]) for run in runs])
     write_scores(out, scores)
     write_samples(out / "samples.json", recipe, runs, out)
     summary = summarize(recipe, runs, out, scores)
@@ -93,20 +92,15 @@ def _measure(
 ) -> None:
     """Takes a measure of a run, where it can be taken of it."""
     measure = MEASURES[name]
-    inputs = {}
     if measure.conditioned and run.is_plain:
         return
-    if "corpus" in measure.section.model_fields:
-        inputs["corpus"] = str(out / "encoded")
-    if measure.section.model_fields.get("versus") is not None and measure.section.model_fields["versus"].is_required():
-        plain = plain_run(run, runs)
-        if plain is None:
-            say(f"{name} of {run.name}: no plain run of the same seed to compare with, left out")
-            return
-        inputs["versus"] = str(out / "runs" / plain.name)
-    options = recipe.evaluate.options(name, **inputs)
-    if run.is_plain and "conditions" in measure.section.model_fields:
-        options = options.model_copy(update={"conditions": conditions_of(run, recipe)})
+    plain = plain_run(run, runs)
+    sources = {"corpus": str(out / "encoded"), "versus": str(out / "runs" / plain.name) if plain is not None else ""}
+    inputs = {key: sources[key] for key in experiment_inputs(name)}
+    if "" in inputs.values():
+        say(f"{name} of {run.name}: no plain run of the same seed to compare with, left out")
+        return
+    options = recipe.evaluate.options(name, run.recipe.conditions.fields, **inputs)
     ensure(measure.stage(out / "runs" / run.name, options, run.name), f"{name}/{run.name}")
 
 
@@ -136,13 +130,9 @@ def _check_folder(out: Path) -> None:
 def _name_leftovers(out: Path, made: Mapping[str, str]) -> None:
     """Names the folders of runs and measures that the recipe no longer names; they stay, and count for nothing."""
     left = [
-        path
-        for parent in ("runs", *MEASURES)
-        for path in sorted((out / parent).glob("*"))
-        if path.is_dir() and not path.name.startswith(".") and f"{parent}/{path.name}" not in made
+        place
+        for place in sorted(str(path.relative_to(out)) for path in out.glob("*/*") if path.is_dir())
+        if place not in made and place.partition("/")[0] not in made and "/." not in place
     ]
     if left:
-        say(
-            f"{out}: not in the recipe, kept and not used: {', '.join(str(path.relative_to(out)) for path in left)}; "
-            "remove what you do not need with rm -r"
-        )
+        say(f"{out}: not in the recipe, kept and not used: {', '.join(left)}; remove what you do not need with rm -r")

@@ -27,7 +27,7 @@ from dateline.evaluate.parts import TITLE_IN_URL, leaks
 from dateline.experiment.comparisons import where
 from dateline.experiment.grid import PlannedRun, plan_comparisons
 from dateline.experiment.recipe import ExperimentRecipe
-from dateline.evaluate.samples import continuations
+from dateline.generate.decode import continuations
 from dateline.manifest import write_atomically
 from dateline.places import PAPER_COUNTRIES
 from dateline.records import Article

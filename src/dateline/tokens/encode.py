@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
 
 from dateline.conditions import DEFAULT_FIELDS, FIELDS, Metadata, render
-from dateline.config import Section
 from dateline.corpus import read_articles
 from dateline.errors import UserError
 from dateline.manifest import require_manifest
@@ -24,6 +22,7 @@ from dateline.progress import progress
 from dateline.records import Article, body_text
 from dateline.stage import Made, Stage, say
 from dateline.tokens.fidelity import RoundTrips
+from dateline.tokens.recipe import EncodeRecipe
 from dateline.tokens.store import SCHEMA, TEXT_COLUMNS, ShardWriter
 from dateline.tokens.tokenizer import (
     adapt_tokenizer,
@@ -44,17 +43,6 @@ FORMAT = 2
 BATCH_DOCUMENTS = 1_000
 HARD_TITLES = ("", " blanks", "\nline end", "\u0301mark", "\U0001f600", "2026", "\u201cquoted\u201d")
 """Beginnings of titles that a tokenizer might join with what stands before them."""
-
-
-class EncodeRecipe(Section):
-    """How a corpus is tokenized."""
-
-    tokenizer: str | None = None
-    """A folder with a Hugging Face tokenizer; null trains a byte-level BPE on the training split."""
-    vocab_size: int = 32_768
-    """Size of the trained vocabulary; ignored where `tokenizer` is given."""
-    training_articles: int = Field(default=100_000, ge=1)
-    """The BPE is trained on at most this many articles, bodies and prefixes."""
 
 
 def encode_stage(recipe: EncodeRecipe, corpus: Path) -> Stage:
