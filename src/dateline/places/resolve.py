@@ -1,9 +1,4 @@
-"""Say where a URL comes from, and how sure that is.
-
-Enters: a URL and, if the file had one, the country that it declares.
-Leaves: a `Place` with every piece of evidence in it; never an exception.
-Deliberately not done: no network, no learning, no look at the article; a section of a site never overrules its
-publisher.
+"""Where a URL comes from, with the evidence and its reliability.
 
 Evidence, strongest first: the declared country, the outlet table, the country-code suffix, hints (sub-domain, query,
 path).

@@ -1,8 +1,4 @@
-"""Model folders: what transformers, and everything built on it, loads unchanged.
-
-Enters: a model and its tokenizer, or a checkpoint. Leaves: config, safetensors, tokenizer, and `dateline.json`.
-Deliberately not done: no other formats; nothing is sent anywhere.
-"""
+"""Model folders that transformers loads unchanged: config, safetensors, tokenizer, and `dateline.json`."""
 
 from __future__ import annotations
 
