@@ -151,7 +151,7 @@ class Conditioner:
             ]
 
     def metadata(self, metadata: Metadata, document_id: str) -> Metadata:
-        """Returns the metadata that the prefix shows: the document's own or, under `wrong` and `swap`, a counterfactual place.
+        """Returns the metadata that the prefix shows: the document's own, or a counterfactual place (`wrong`, `swap`).
 
         The other place is drawn uniformly from the distinct outlets in the pool by a hash of (seed, document). Its URL
         comes with it, because the document's own would reveal the true place; the date stays.

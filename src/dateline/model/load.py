@@ -231,8 +231,8 @@ def load_subject(folder: Path, *, device: str = "auto", precision: Precision = "
 def trained_fields(folder: Path) -> tuple[Field, ...]:
     """Returns the fields that a model folder, or the train output that holds it, was trained with.
 
-    Models that were trained with none, and models from elsewhere, are prompted with the default fields. They never saw such
-    a prefix; `none` remains the condition that suits them.
+    Models that were trained with none, and models from elsewhere, are prompted with the default fields. They never saw
+    such a prefix; `none` remains the condition that suits them.
     """
     return known_fields(folder) or DEFAULT_FIELDS
 
