@@ -28,7 +28,7 @@ NOTE = "<!-- Written by scripts/make_cli_reference.py; change the code, not this
 PLAIN = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"}
 """Environment in which help has one width and no colour, whatever the terminal."""
 NESTED = {
-    "eval": ("eval perplexity", "eval mcq", "eval efficiency"),
+    "eval": ("eval perplexity", "eval locate", "eval mcq", "eval efficiency"),
     "audit": ("audit mcq",),
     "corpus": ("corpus inspect",),
     "outlets": ("outlets learn",),

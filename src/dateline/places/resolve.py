@@ -59,6 +59,11 @@ def resolve(url: str, declared_country: str = "", *, outlets: Mapping[str, Outle
         url: Any string; see `parse_url` for what is forgiven.
         declared_country: What the file says of the article's origin, a code or an English name; empty if nothing.
         outlets: A user's table (`load_outlets`), asked before the one inside the package.
+
+    Example:
+        >>> place = resolve("https://punchng.com/politics/budget")
+        >>> place.domain, place.country, place.continent, place.decided_by, place.verified
+        ('punchng.com', 'ng', 'Africa', 'outlet', 'single')
     """
     parts = parse_url(url)
     reasons = [parts.reason] if parts.reason else []
