@@ -141,7 +141,7 @@ def paired_difference(
     Example:
         >>> difference = paired_difference([20.0, 30.0, 44.0], [22.0, 31.0, 45.0], [10, 10, 20])
         >>> round(difference.value, 2), round(difference.low, 2), round(difference.high, 2)
-        (-0.1, -0.26, 0.16)
+        (-0.1, -0.36, 0.16)
     """
     first, second = _vector(nll), _vector(nll_versus)
     if len(first) != len(second):
