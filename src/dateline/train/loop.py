@@ -67,7 +67,8 @@ def train_model(
         RemoteRankFailure: where another rank has failed.
 
     Example:
-        >>> recipe = load_recipe(TrainRecipe, "recipes/train.yaml", ["--data", "runs/encoded", "--train.steps", "200"])
+        >>> words = ["--data", "runs/encoded", "--train.epochs", "null", "--train.steps", "200"]
+        >>> recipe = load_recipe(TrainRecipe, Path("recipes/train.yaml"), words)
         >>> train_model(recipe, Path("runs/first")).counts["steps"]
         200
     """
