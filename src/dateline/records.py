@@ -104,7 +104,12 @@ def article_id(url: str, title: str, text: str) -> str:
 
 
 def body_text(title: str, text: str) -> str:
-    """Returns what the model is trained to write: the same bytes under every condition."""
+    """Returns what the model is trained to write: the same bytes under every condition.
+
+    Example:
+        >>> body_text("Budget passed", "Parliament in Accra")
+        'TITLE: Budget passed\\n\\nCONTENT: Parliament in Accra'
+    """
     return f"{prompt_text(title)} {text}"
 
 

@@ -167,6 +167,11 @@ def read_scores(folder: Path) -> list[Score]:
 
     Raises:
         UserError: where there is no such table, or it is of another version.
+
+    Example:
+        >>> scores = read_scores(Path("runs/quickstart"))
+        >>> [(s.run, s.condition, round(s.value, 2)) for s in scores if s.metric == "ppl" and s.slice_by == "all"][:2]
+        [('plain', 'none', 1.73), ('conditioned', 'gold', 1.64)]
     """
     return [Score(**row) for row in read_table(folder / SCORES, SCORES_SCHEMA).to_pylist()]
 

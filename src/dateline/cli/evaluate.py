@@ -246,7 +246,7 @@ def show_efficiency(result: Result) -> None:
 
 
 def sentence(share: Score, facts: dict[str, Any]) -> str:
-    """Says how much text was needed, and how sure that is."""
+    """Says how much text was needed, with its interval."""
     total = int(facts["versus_body_tokens"])
     what = f"{share.run} ({share.condition}) against the last loss of {share.versus} after {total:,} body tokens"
     if math.isinf(share.value):

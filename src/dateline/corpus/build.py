@@ -1,11 +1,7 @@
-"""The build: files through readers, gates, duplicates and split into one finished folder.
+"""The corpus build: files through readers, gates, duplicates and split into one finished folder, whole or not at all.
 
-Enters: a `CorpusRecipe`. Leaves: `data/*.parquet`, `dropped/`, `review/`, `outlets.csv`, `audit.json`, `README.md`,
-`manifest.json`, all of them or nothing.
-Deliberately not done: no document passes through this module: it sets the steps in a row (`steps/`), has them run
-(`executors.py`), and puts together what they left.
-
-A build that is stopped, by whatever, is continued by the same command. Its work lies beside the result in
+This module sets the steps (`steps/`) in a row, has them run (`executors.py`), and puts together what they left. A build
+that was stopped is continued by the same command: its work lies beside the result in
 `.<name>.work/<fingerprint of recipe and inputs>`, so that another recipe never meets its marks.
 """
 

@@ -1,8 +1,7 @@
-"""Plan: a build before it is run: its inputs, its tasks, its folder.
+"""The plan of a build: its inputs, its tasks, its folder.
 
-Enters: a recipe. Leaves: what identifies the build, and how its work is divided.
-Deliberately not done: nothing depends on the number of workers or on the machine: the same recipe on the same files
-gives the same tasks and, byte for byte, the same corpus.
+Nothing depends on the number of workers or on the machine: the same recipe on the same files gives the same tasks and,
+byte for byte, the same corpus.
 """
 
 from __future__ import annotations

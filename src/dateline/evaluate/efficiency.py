@@ -55,6 +55,10 @@ def efficiency_stage(model: Path, options: Efficiency, run: str) -> Stage:
 
     Raises:
         UserError: where a run is not finished or has no checkpoint before its end, or a name is not known.
+
+    Example:
+        >>> options = Efficiency(corpus="runs/encoded", versus="runs/plain")
+        >>> efficiency_stage(Path("runs/conditioned"), options, "conditioned").make(Path("runs/efficiency"))
     """
     if options.protocol.name != "strict":
         raise UserError("learning efficiency compares two runs on the same tokens; use protocol strict")

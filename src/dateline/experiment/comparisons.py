@@ -1,6 +1,6 @@
 """Paired differences between runs, or between conditions of one run, on the same documents and tokens; the score table.
 
-How sure a difference is depends on what would be drawn anew. Documents (`cluster="document"`): other articles of the
+What an interval covers depends on what is resampled. Documents (`cluster="document"`): other articles of the
 same outlets. Outlets (`cluster="outlet"`): other outlets too; wider, since articles of one outlet are alike. Seeds
 (`across_seed_differences`): other trainings of the same recipe too. Documents whose outlet is not known count as one.
 """
@@ -100,7 +100,7 @@ def across_seed_differences(
     cluster: Cluster = "document",
     part: Part = WHOLE,
 ) -> list[Score]:
-    """Compares two families of runs that differ in their seeds: the mean difference, and how sure it is for new seeds.
+    """Compares two families of runs that differ in their seeds: the mean difference, with an interval over new seeds.
 
     Args:
         pairs: for each seed the losses of the judged run and of the subtracted run.

@@ -43,6 +43,11 @@ def run_experiment(recipe: ExperimentRecipe, out: Path) -> Manifest:
         UserError: where recipe and data do not fit, or the folder is another stage's.
         TrainingDiverged: where a run fails; what was finished before is kept.
         Interrupted: after a signal while training; the same command continues.
+
+    Example:
+        >>> recipe = load_recipe(ExperimentRecipe, "recipes/quickstart.yaml", [])
+        >>> run_experiment(recipe, Path("runs/quickstart")).stage
+        'experiment'
     """
     started = time.monotonic()
     _check_folder(out)

@@ -122,7 +122,7 @@ def model_fingerprint(folder: Path | str) -> str:
 
 @dataclass(frozen=True)
 class Subject:
-    """A loaded model with its tokenizer, and what it was trained to be told."""
+    """A loaded model with its tokenizer, and the prefix that it was trained with."""
 
     folder: Path
     model: Any
@@ -224,8 +224,8 @@ def load_subject(folder: Path, *, device: str = "auto", precision: Precision = "
 def trained_fields(folder: Path) -> tuple[Field, ...]:
     """Returns the fields that a model folder, or the train output that holds it, was trained with.
 
-    Models that were trained with none, and models from elsewhere, are asked with the default fields: what they make of
-    a prefix that they never saw is a question worth asking, and `none` remains the condition that suits them.
+    Models that were trained with none, and models from elsewhere, are prompted with the default fields. They never saw
+    such a prefix; `none` remains the condition that suits them.
     """
     return known_fields(folder) or DEFAULT_FIELDS
 

@@ -65,6 +65,12 @@ def train_model(
         TrainingDiverged: where loss or gradient is not finite; the weights before that step are saved.
         Interrupted: after SIGINT or SIGTERM, once a checkpoint is written.
         RemoteRankFailure: where another rank has failed.
+
+    Example:
+        >>> words = ["--data", "runs/encoded", "--train.epochs", "null", "--train.steps", "200"]
+        >>> recipe = load_recipe(TrainRecipe, Path("recipes/train.yaml"), words)
+        >>> train_model(recipe, Path("runs/first")).counts["steps"]
+        200
     """
     with processes(recipe.parallel, recipe.train.device, max(30.0, 2 * recipe.train.hang_minutes)) as world:
         corpus = world.together(lambda: EncodedCorpus.open(recipe.data))

@@ -1,7 +1,6 @@
 """Validation loss while training, by continent and condition, always on the same tokens.
 
-Enters: the validation split. Leaves: nats per body token for each (condition, group).
-Deliberately not done: no intervals and no whole documents; that is what `dateline eval` is for.
+It has no intervals and cuts documents to half a row; `dateline eval` scores whole documents.
 """
 
 from __future__ import annotations
