@@ -7,8 +7,6 @@ read, or a prefix without room, is refused: to clip either would score other tok
 reserved room but never on the prefix, so that all conditions are compared on the same tokens with the same body
 context. `paper` (arXiv 2601.15236) cuts `<bos> prefix body` after 1,024 tokens: a prefix pushes body tokens out, so
 its conditions are scored on different tokens and no paired test is possible between them.
-
-A window is never clipped to what a model can read: that would score other tokens under the same name.
 """
 
 from __future__ import annotations
