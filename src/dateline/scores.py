@@ -200,12 +200,17 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     for column in schema:
         if column.name not in table.column_names:
             problem = f"has no column '{column.name}'"
-        elif (found := table.schema.field(column.name).type) != column.type:
+        elif _is_text(found := table.schema.field(column.name).type) != _is_text(column.type):
             problem = f"column '{column.name}' holds {found} instead of {column.type}"
         else:
             continue
         raise UserError(f"{path}: {problem}; it was written by another version of Dateline: evaluate again")
-    return table.select(schema.names)
+    return table.select(schema.names).cast(schema)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Says whether a column holds text; pandas writes texts as large strings, and a column without values as null."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 _MAKE = {

@@ -78,7 +78,7 @@ def test_the_quickstart_takes_values_and_a_folder(dateline, monkeypatch, tmp_pat
 def test_an_unknown_value_is_a_mistake(dateline, tmp_path):
     said = dateline("quickstart", "--out", tmp_path / "q", "--article", "5")
     assert said.code == 2
-    assert "unknown key 'article'" in said.err
+    assert "--article: unknown key" in said.err
     assert not (tmp_path / "q").exists()
 
 

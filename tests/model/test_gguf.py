@@ -20,7 +20,7 @@ from dateline.conditions import DEFAULT_FIELDS, Metadata, render
 from dateline.errors import UserError
 from dateline.records import body_text
 from dateline.testing import byte_tokenizer
-from dateline.tokens.tokenizer import BOS, EOS, PAD, train_tokenizer
+from dateline.tokens.tokenizer import BOS, EOS, PAD, RESERVED, train_tokenizer
 
 gguf = pytest.importorskip("gguf")
 from dateline.model.gguf import SPLITS, check_gguf, interleave, parity_texts, separate, write_gguf  # noqa: E402
@@ -123,7 +123,9 @@ def test_the_metadata_are_those_of_model_and_tokenizer(written, tokenizer):
     assert found["llama.attention.layer_norm_rms_epsilon"] == pytest.approx(1e-6)
     kinds = found["tokenizer.ggml.token_type"]
     assert kinds[:3] == [gguf.TokenType.CONTROL] * 3
-    assert set(kinds[3:]) == {gguf.TokenType.NORMAL}
+    reserved = len(RESERVED)
+    assert set(kinds[3 : 3 + reserved]) == {gguf.TokenType.CONTROL}
+    assert set(kinds[3 + reserved :]) == {gguf.TokenType.NORMAL}
     assert found["tokenizer.ggml.tokens"] == tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
 
 

@@ -173,7 +173,7 @@ def test_documents_that_do_not_come_back_have_no_bytes_and_are_counted(tmp_path,
     assert (manifest.facts["bytes_per_token"], manifest.counts["bytes"]) == (None, 0)
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert line == (
-        f"dateline: warning: {tmp_path / 'out'}: the tokenizer does not give back 2 of 2 documents "
+        f"dateline: warning: {tmp_path / 'corpus'}: the tokenizer does not give back 2 of 2 documents "
         f"({body[:40]!r} comes back as {body[:40].lower()!r}); evaluations will print no bits per byte for them"
     )
 

@@ -115,12 +115,12 @@ def test_the_cause_is_what_the_machine_says():
 
 
 def test_a_folder_is_finished_by_its_manifest(tmp_path):
-    assert finished_run(tmp_path, {"seed": 1}, {}) is None
-    manifest = Manifest.of("train", {"seed": 1}, {})
+    assert finished_run(tmp_path, {"seed": 1}, {}, format=1) is None
+    manifest = Manifest.of("train", {"seed": 1}, {}, format=1)
     write_manifest(tmp_path, manifest)
-    assert finished_run(tmp_path, {"seed": 1}, {}) == manifest
+    assert finished_run(tmp_path, {"seed": 1}, {}, format=1) == manifest
     with pytest.raises(UserError, match=r"finished run of another recipe \(seed: 1 -> 2\); choose another --out"):
-        finished_run(tmp_path, {"seed": 2}, {})
+        finished_run(tmp_path, {"seed": 2}, {}, format=1)
 
 
 @pytest.mark.parametrize("anew", [True, False])
@@ -152,9 +152,9 @@ def contents(folder):
 def test_a_finished_run_is_set_aside_whole_under_its_fingerprint(tmp_path):
     run = tmp_path / "runs" / "plain"
     fill(run, "first")
-    write_manifest(run, Manifest.of("train", {"seed": 1}, {}))
+    write_manifest(run, Manifest.of("train", {"seed": 1}, {}, format=1))
     before = contents(run)
-    mark = Manifest.of("train", {"seed": 1}, {}).fingerprint
+    mark = Manifest.of("train", {"seed": 1}, {}, format=1).fingerprint
     moved = set_aside(run)
     assert moved == tmp_path / "runs" / ".previous" / f"plain-{mark}"
     assert contents(moved) == before
@@ -166,7 +166,7 @@ def test_what_was_set_aside_earlier_is_never_replaced(tmp_path):
     moved = []
     for note in ("first", "second", "third"):
         fill(run, note)
-        write_manifest(run, Manifest.of("train", {"seed": 1}, {}))
+        write_manifest(run, Manifest.of("train", {"seed": 1}, {}, format=1))
         moved.append(set_aside(run))
     assert [path.name.removeprefix(moved[0].name) for path in moved] == ["", "-2", "-3"]
     assert [(path / "model" / "model.safetensors").read_text() for path in moved] == ["first", "second", "third"]

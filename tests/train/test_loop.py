@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from dateline.errors import Interrupted, TrainingDiverged, UserError
 from dateline.manifest import read_manifest
+from dateline.model.load import model_fingerprint
 from dateline.train import checkpoint, loop
 from dateline.train import step as step_module
 from dateline.train.callbacks import Callback
@@ -693,7 +694,7 @@ def test_mfu_is_told_where_a_peak_is_known(tmp_path, make_recipe):
 def test_a_run_starts_from_the_weights_of_another(tmp_path, make_recipe, whole, corpus):
     recipe = make_recipe(steps=1, validate_every=0).model_copy(update={"init_from": str(whole)})
     manifest = train_model(recipe, tmp_path / "run")
-    known = json.loads((whole / "model" / "dateline.json").read_text())["fingerprint"]
+    known = model_fingerprint(whole)
     assert manifest.parents == {"encoded": corpus.manifest.fingerprint, "init_from": known}
     one, two = weights(whole), weights(tmp_path / "run")
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 2e-3

@@ -56,7 +56,7 @@ def test_segments_are_bos_prefix_and_the_start_of_the_body(make, corpus, tokeniz
             meta = corpus.metadata(document)
             prefixes.append(tokenizer(render(meta, ("domain", "country")), add_special_tokens=False)["input_ids"])
         assert gold.input_ids[1 : -gold.num_scored].tolist() in prefixes
-        assert group in {document.continent for document in matching}
+        assert group in {corpus.metadata(document).continent for document in matching}
 
 
 @pytest.mark.parametrize("sequence_length", [16, 17, 128])

@@ -267,7 +267,8 @@ def text(value: object, longest: int = LONGEST) -> str:
     """Returns a text on one line without control characters or direction marks, cut with an ellipsis."""
     if value is None:
         return ""
-    line = " ".join("".join(c if c.isprintable() or c in "\u200c\u200d" else " " for c in str(value)[:100_000]).split())
+    words = value if isinstance(value, str) else json.dumps(value, default=str)
+    line = " ".join("".join(c if c.isprintable() or c in "\u200c\u200d" else " " for c in words[:100_000]).split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "\u2026"
 
 
