@@ -120,7 +120,7 @@ def test_the_callback_of_the_guide_says_when_the_gain_passes_its_threshold(info,
     watched.start(info)
     for step, group, gain in ((4, "all", 0.005), (8, "Africa", 0.5), (8, "all", 0.02), (12, "all", 0.03)):
         watched.record("gain", step, {"group": group, "gain": gain})
-    assert capsys.readouterr().out == "step 8: the place is worth 0.020 nats per token\n"
+    assert capsys.readouterr().out == "step 8: gain from metadata 0.020 nats per token\n"
 
 
 def test_one_that_fails_ends_the_run_but_does_not_keep_others_from_closing(info):

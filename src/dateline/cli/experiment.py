@@ -115,7 +115,7 @@ def verdicts(summary: dict[str, Any]) -> list[str]:
     if "recovered_gain" in summary:
         lines.append(
             f"  recovered gain: {summary['recovered_gain']:.3f} {_interval(summary['recovered_gain_ci'], '.3f')} "
-            "of what knowing the place is worth (1 = all)"
+            "of the possible gain from metadata (1 = all)"
         )
     lines += [f"  LEAK: {name}: {LEAK_WARNING}" for name in summary["leaks"]]
     return ["", *lines]

@@ -1,6 +1,6 @@
 """What an experiment says in the end: a summary, the recovered gain, and continuations to look at.
 
-Recovered gain is how much of what knowing the place is worth a model has made its own:
+Recovered gain is the share of the possible gain from metadata that a model has learned to use:
 
     gain = (plain loss - conditioned loss) / (entropy without the place - entropy with it)
 

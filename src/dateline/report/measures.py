@@ -497,7 +497,7 @@ def _efficiency(results: Results) -> list[Block]:
 
 
 def recovered(results: Results) -> Section:
-    """Recovered gain: how much of what the place is worth a model has made its own."""
+    """Recovered gain: the share of the possible gain from metadata that a model has learned to use."""
     section = Section("recovered", "Recovered gain")
     summary = results.summary
     compared = [one for one in comparisons(results) if one.condition == "gold"]
