@@ -22,14 +22,14 @@ from pathlib import Path
 from dateline.corpus import CorpusRecipe, build_corpus, read_articles
 from dateline.corpus.newswire import newswire
 from dateline.records import body_text
-from dateline.tokens.encode import EncodeRecipe, encode_corpus
+from dateline.tokens.encode import EncodeRecipe, encode_stage
 from dateline.tokens.tokenizer import load_tokenizer
 
 CHILD = """
 import json, resource, sys
 from pathlib import Path
-from dateline.tokens.encode import EncodeRecipe, encode_corpus
-encode_corpus(EncodeRecipe(tokenizer=sys.argv[2]), Path(sys.argv[1]), Path(sys.argv[3]), overwrite=True)
+from dateline.tokens.encode import EncodeRecipe, encode_stage
+encode_stage(EncodeRecipe(tokenizer=sys.argv[2]), Path(sys.argv[1])).make(Path(sys.argv[3]), overwrite=True)
 print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024))
 """
 
@@ -47,7 +47,7 @@ def main() -> None:
             write_documents(root / "articles.jsonl", size, args.join)
             recipe = CorpusRecipe(paths=(str(root / "articles.jsonl"),), language=None)
             build_corpus(recipe, root / f"corpus{size}")
-        encode_corpus(EncodeRecipe(vocab_size=8192), root / f"corpus{sizes[0]}", root / "first")
+        encode_stage(EncodeRecipe(vocab_size=8192), root / f"corpus{sizes[0]}").make(root / "first")
         tokenizer = root / "first" / "tokenizer"
         corpus = root / f"corpus{args.articles}"
         texts = [body_text(article.title, article.text) for article in read_articles(corpus)]
@@ -61,7 +61,7 @@ def main() -> None:
                 sum(len(encoding.ids) for encoding in encodings)
             alone.append(len(texts) / (time.perf_counter() - started))
             started = time.perf_counter()
-            encode_corpus(encoding, corpus, root / "out", overwrite=True)
+            encode_stage(encoding, corpus).make(root / "out", overwrite=True)
             ours.append(len(texts) / (time.perf_counter() - started))
         ratios = [a / b for a, b in zip(ours, alone, strict=True)]
         print(

@@ -1,15 +1,14 @@
 """Evaluation speed against a loop that scores one document at a time in float32, with the same numbers.
 
-Enters: nothing, or a file of news; a corpus and a model are made in a temporary folder (or `--model` and `--corpus`
-name a trained one and its encoded corpus). Leaves: documents per second, ratios, and how far the numbers are apart, in
-nats per token: over all documents, and for the worst one.
-Deliberately not done: no statistics inside the timing on either side.
+Prints documents per second, ratios, and how far the numbers are apart in nats per token: over all documents, and for
+the worst one. Corpus and model are made in a temporary folder, from the newswire or from a file of news, or `--model`
+and `--corpus` name a trained one and its encoded corpus. Neither side's timing includes statistics.
 
     python benchmarks/evaluation.py [--articles news.parquet] [--size micro] [--documents 1000] [--repeats 3]
     python benchmarks/evaluation.py --model runs/conditioned --corpus runs/encoded --documents 1000
 
 The loop is what the simplest correct script does: `model(ids).logits`, then cross-entropy, one by one. Ours is
-`score_segments` in batches of `--batch-tokens`, in each of `--precisions`; both take turns.
+`score_bodies` in batches of `--batch-tokens`, in each of `--precisions`; both take turns.
 """
 
 from __future__ import annotations
@@ -29,12 +28,11 @@ from transformers import AutoModelForCausalLM
 from dateline.conditions import Conditioner, parse_condition
 from dateline.corpus import CorpusRecipe, NewswireSource, build_corpus
 from dateline.evaluate.documents import encode_prefixes, take_documents
-from dateline.evaluate.protocol import Protocol
-from dateline.evaluate.subject import load_subject
-from dateline.model.build import build_model, llama_config
-from dateline.model.scoring import Segment, score_segments
+from dateline.evaluate.losses import score_bodies
+from dateline.evaluate.protocol import Protocol, Tokens
+from dateline.model.load import Precision, Subject, build_model, llama_config, load_subject
 from dateline.model.sizes import SIZES, ModelRecipe
-from dateline.tokens.encode import EncodeRecipe, encode_corpus
+from dateline.tokens.encode import EncodeRecipe, encode_stage
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 
@@ -59,18 +57,21 @@ def main(words: Sequence[str] | None = None) -> None:
         subject = load_subject(folder)
         protocol = Protocol(num_documents=args.documents, window=min(args.window, subject.positions or args.window))
         documents = take_documents(EncodedCorpus.open(encoded), protocol, subject)
-        conditioner = Conditioner(parse_condition("gold", subject.fields), seed=0, pool=documents.metadata, prefix_format=subject.prefix_format)
+        conditioner = Conditioner(
+            parse_condition("gold", subject.fields),
+            seed=0,
+            pool=documents.metadata,
+            prefix_format=subject.prefix_format,
+        )
         heads = encode_prefixes(subject, conditioner, documents)
-        segments, owners = [], []
-        for owner, (head, body) in enumerate(zip(heads, documents.bodies, strict=True)):
-            for segment in protocol.segments(subject.bos, head, body):
-                segments.append(segment)
-                owners.append(owner)
         naive = AutoModelForCausalLM.from_pretrained(subject.folder, dtype=torch.float32).eval()
-        loops: dict[str, Callable[[], np.ndarray]] = {"one at a time": lambda: one_at_a_time(naive, segments)}
+        loops: dict[str, Callable[[], np.ndarray]] = {
+            "one at a time": partial(one_at_a_time, naive, subject, protocol, heads, documents.bodies)
+        }
         for precision in args.precisions:
-            settings = {"dtype": precision, "batch_tokens": args.batch_tokens}
-            loops[precision] = partial(score_segments, subject.model, segments, **settings)
+            loops[precision] = partial(
+                in_batches, subject, protocol, heads, documents.bodies, args.batch_tokens, precision
+            )
         seconds: dict[str, list[float]] = {name: [] for name in loops}
         found: dict[str, np.ndarray] = {}
         for repeat in range(args.repeats):
@@ -79,15 +80,19 @@ def main(words: Sequence[str] | None = None) -> None:
                 started = time.perf_counter()
                 found[name] = loops[name]()
                 seconds[name].append(time.perf_counter() - started)
-    tokens = np.bincount(owners, [segment.num_scored for segment in segments])
+    tokens = np.array([len(body) for body in documents.bodies])
     number = len(documents.ids)
+    segments = [
+        segment
+        for head, body in zip(heads, documents.bodies, strict=True)
+        for segment in protocol.segments(subject.bos, head, body)
+    ]
     mean = sum(len(segment.input_ids) for segment in segments) / number
     print(f"{number} documents of {mean:.0f} tokens with prefixes, {len(segments)} segments, {args.repeats} rounds\n")
     print("| Loop | documents/s | Faster by | Difference over all | Of the worst document |\n|---|--:|--:|--:|--:|")
-    exact = np.bincount(owners, found["one at a time"])
     for name, taken in seconds.items():
         ratios = [theirs / ours for theirs, ours in zip(seconds["one at a time"], taken, strict=True)]
-        change = np.bincount(owners, found[name]) - exact
+        change = found[name] - found["one at a time"]
         print(
             f"| {name} | {number / statistics.median(taken):.1f} | {statistics.median(ratios):.2f} "
             f"[{min(ratios):.2f}, {max(ratios):.2f}] | {change.sum() / tokens.sum():+.1e} | "
@@ -101,7 +106,7 @@ def make(root: Path, args: argparse.Namespace) -> tuple[Path, Path]:
     if args.articles:
         recipe = CorpusRecipe(paths=(args.articles,), require_place=True)
     build_corpus(recipe, root / "corpus")
-    encode_corpus(EncodeRecipe(vocab_size=args.vocab_size), root / "corpus", root / "encoded")
+    encode_stage(EncodeRecipe(vocab_size=args.vocab_size), root / "corpus").make(root / "encoded")
     tokenizer = load_tokenizer(root / "encoded" / "tokenizer")
     config = llama_config(ModelRecipe(size=args.size), len(tokenizer), bos=0, eos=1, pad=2)
     build_model(config, seed=0).save_pretrained(root / "model")
@@ -109,15 +114,33 @@ def make(root: Path, args: argparse.Namespace) -> tuple[Path, Path]:
     return root / "model", root / "encoded"
 
 
+def in_batches(
+    subject: Subject,
+    protocol: Protocol,
+    heads: Sequence[Tokens],
+    bodies: Sequence[Tokens],
+    batch_tokens: int,
+    precision: Precision,
+) -> np.ndarray:
+    """Returns the nats of each document as the evaluation computes them."""
+    losses = score_bodies(subject, protocol, heads, bodies, batch_tokens=batch_tokens, precision=precision)
+    return np.array([part.sum(dtype=np.float64) for part in losses])
+
+
 @torch.no_grad()
-def one_at_a_time(model: torch.nn.Module, segments: list[Segment]) -> np.ndarray:
-    """Scores each segment by itself, as the simplest correct script would."""
+def one_at_a_time(
+    model: torch.nn.Module, subject: Subject, protocol: Protocol, heads: Sequence[Tokens], bodies: Sequence[Tokens]
+) -> np.ndarray:
+    """Returns the nats of each document as the simplest correct script would compute them."""
     result = []
-    for segment in segments:
-        ids = torch.from_numpy(segment.input_ids)[None]
-        logits = model(input_ids=ids).logits.float()
-        losses = torch.nn.functional.cross_entropy(logits[0, :-1], ids[0, 1:], reduction="none")
-        result.append(float(losses[-segment.num_scored :].sum()))
+    for head, body in zip(heads, bodies, strict=True):
+        nats = 0.0
+        for segment in protocol.segments(subject.bos, head, body):
+            ids = torch.from_numpy(segment.input_ids)[None]
+            logits = model(input_ids=ids).logits.float()
+            losses = torch.nn.functional.cross_entropy(logits[0, :-1], ids[0, 1:], reduction="none")
+            nats += float(losses[-segment.num_scored :].sum())
+        result.append(nats)
     return np.array(result)
 
 

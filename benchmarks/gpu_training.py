@@ -38,7 +38,7 @@ from loader import PAPER_VOCABULARY, make_recipe, write_encoded
 
 from dateline.model import loss as loss_module
 from dateline.model.attention import ATTENTION, locate_documents
-from dateline.model.build import build_model, llama_config
+from dateline.model.load import build_model, llama_config
 from dateline.model.loss import cross_entropy_sum
 from dateline.model.sizes import SIZES, flops_per_token
 from dateline.tokens.store import EncodedCorpus

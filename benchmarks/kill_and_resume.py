@@ -49,11 +49,11 @@ def main() -> None:
 def make_recipe(root: Path, steps: int, size: str) -> str:
     """Makes a corpus, and returns the recipe as JSON: dropout is on, so that random generators count too."""
     from dateline.corpus import CorpusRecipe, NewswireSource, build_corpus
-    from dateline.tokens.encode import EncodeRecipe, encode_corpus
+    from dateline.tokens.encode import EncodeRecipe, encode_stage
     from dateline.train.recipe import TrainRecipe
 
     build_corpus(CorpusRecipe(newswire=NewswireSource(articles=600), language=None), root / "corpus")
-    encode_corpus(EncodeRecipe(vocab_size=512), root / "corpus", root / "encoded")
+    encode_stage(EncodeRecipe(vocab_size=512), root / "corpus").make(root / "encoded")
     recipe = TrainRecipe.model_validate(
         {
             "data": str(root / "encoded"),

@@ -31,6 +31,7 @@ from dateline.manifest import Manifest, write_manifest
 from dateline.model.sizes import SIZES
 from dateline.places import PAPER_COUNTRIES
 from dateline.places.countries import continent_of
+from dateline.tokens.encode import FORMAT
 from dateline.tokens.store import SCHEMA, EncodedCorpus, ShardWriter
 from dateline.tokens.tokenizer import load_tokenizer, train_tokenizer
 from dateline.train.loop import train_model
@@ -119,7 +120,9 @@ def write_encoded(
             total += int(lengths.sum())
     counts = {"in": documents, "kept": documents, "tokens": total, "bytes": 4 * total}
     recipe = {"documents": documents, "vocab_size": vocab_size, "median_tokens": median_tokens, "seed": seed}
-    write_manifest(folder, Manifest.of("encode", recipe, {}, counts=counts, facts={"vocab_size": vocab_size}))
+    write_manifest(
+        folder, Manifest.of("encode", recipe, {}, format=FORMAT, counts=counts, facts={"vocab_size": vocab_size})
+    )
     return EncodedCorpus.open(folder)
 
 

@@ -1,12 +1,10 @@
 """What it costs to locate a text among 18 places, in scorings of the same text under one place.
 
-Enters: nothing; models with random weights are made in a temporary folder. Leaves: a table: milliseconds of one
-scoring (a batch of one), the ratio of locating to it, and the same for other ways to run the 18 places.
-Deliberately not done: no loading and no tokenizing inside the timing; no accuracy, which random weights do not have.
-
     python benchmarks/locate.py [--sizes pico nano micro] [--lengths 80 700] [--repeats 15] [--threads 2]
 
-All ways take turns in one process; a ratio is the median over turns, with the middle half of the turns behind it.
+Models have random weights. Prints a table: milliseconds of one scoring (a batch of one), the ratio of locating to it,
+and the same for other ways to run the 18 places, without loading and tokenizing. All ways take turns in one process; a
+ratio is the median over turns, with the middle half of the turns behind it.
 """
 
 from __future__ import annotations
@@ -15,27 +13,28 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from dateline.conditions import PREFIX_FORMAT, Field, render
 from dateline.corpus.newswire import newswire
 from dateline.evaluate.locate import Locator, open_locator
-from dateline.evaluate.locate.prompts import country_prompts
-from dateline.model.build import build_model, llama_config
+from dateline.evaluate.locate.locator import country_prompts
+from dateline.model.load import build_model, llama_config
 from dateline.model.scoring import score_segments
 from dateline.model.sizes import ModelRecipe
 from dateline.places import PAPER_COUNTRIES
 from dateline.records import body_text
 from dateline.tokens.tokenizer import train_tokenizer
 
-FIELDS = ("country", "continent")
+FIELDS: tuple[Field, ...] = ("country", "continent")
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", default=["pico", "nano", "micro"])
     parser.add_argument("--lengths", nargs="+", type=int, default=[80, 700])
@@ -43,7 +42,7 @@ def main() -> None:
     parser.add_argument("--vocab-size", type=int, default=4096)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     torch.set_num_threads(args.threads)
     print(f"{len(PAPER_COUNTRIES)} places, {args.threads} threads, float32 on the CPU, torch {torch.__version__}")
     print("| Size | Tokens | Way | One scoring, ms | Ratio | Middle half |\n|---|---|---|---|---|---|")
@@ -56,12 +55,13 @@ def main() -> None:
 
 def make_locator(folder: Path, size: str, vocab_size: int) -> Locator:
     texts = [body_text(article.title, article.text) for article in newswire(2_000, seed=0)]
-    prefixes = country_prompts(FIELDS, PAPER_COUNTRIES).texts
+    prompts = country_prompts(FIELDS, PAPER_COUNTRIES)
+    prefixes = [render(place, prompts.fields) for place in prompts.places]
     tokenizer = train_tokenizer([*texts, *prefixes * 100], vocab_size)
     config = llama_config(ModelRecipe(size=size, max_positions=2048), len(tokenizer), bos=0, eos=1, pad=2)
     build_model(config, seed=0).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    (folder / "dateline.json").write_text(json.dumps({"fields": list(FIELDS), "fingerprint": size}))
+    (folder / "dateline.json").write_text(json.dumps({"fields": list(FIELDS), "prefix_format": PREFIX_FORMAT}))
     return open_locator(folder, PAPER_COUNTRIES, num_tokens=None, device="cpu")
 
 

@@ -29,7 +29,7 @@ from scipy.stats import t
 
 from dateline.corpus import CorpusRecipe, NewswireSource, build_corpus
 from dateline.model.sizes import SIZES
-from dateline.tokens.encode import EncodeRecipe, encode_corpus
+from dateline.tokens.encode import EncodeRecipe, encode_stage
 from dateline.train.loop import train_model
 from dateline.train.recipe import TrainRecipe
 
@@ -63,7 +63,7 @@ def main(words: Sequence[str] | None = None) -> None:
         for number, (source, recipe) in enumerate(sources.items()):
             folder = Path(name) / str(number)
             build_corpus(recipe, folder / "corpus")
-            encode_corpus(EncodeRecipe(vocab_size=args.vocab_size), folder / "corpus", folder / "encoded")
+            encode_stage(EncodeRecipe(vocab_size=args.vocab_size), folder / "corpus").make(folder / "encoded")
             compare(source, folder, args)
 
 

@@ -40,9 +40,9 @@ from unittest.mock import patch
 import torch
 
 from dateline.corpus import CorpusRecipe, NewswireSource, build_corpus
-from dateline.model.build import build_model, llama_config
+from dateline.model.load import build_model, llama_config
 from dateline.model.sizes import SIZES
-from dateline.tokens.encode import EncodeRecipe, encode_corpus
+from dateline.tokens.encode import EncodeRecipe, encode_stage
 from dateline.tokens.loader import Loader
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
@@ -88,7 +88,7 @@ def main(words: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         build_corpus(CorpusRecipe(newswire=NewswireSource(articles=args.articles)), root / "corpus")
-        encode_corpus(EncodeRecipe(vocab_size=args.vocab_size), root / "corpus", root / "encoded")
+        encode_stage(EncodeRecipe(vocab_size=args.vocab_size), root / "corpus").make(root / "encoded")
         precisions = f"dateline {args.precision}, peers {'bfloat16' if args.peer_bf16 else 'float32'}"
         print(f"{args.rows} rows of {args.sequence_length}, {args.steps} steps, {precisions}\n", flush=True)
         print("| Size | Loop | tokens/s | Dateline is faster by |\n|---|---|--:|--:|", flush=True)

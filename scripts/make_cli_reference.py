@@ -22,16 +22,18 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from dateline.cli import VERBS
 from dateline.config import Section
+from dateline.evaluate.recipe import MEASURES
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NOTE = "<!-- Written by scripts/make_cli_reference.py; change the code, not this page. -->\n"
 PLAIN = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"}
 """Environment in which help has one width and no colour, whatever the terminal."""
 NESTED = {
-    "eval": ("eval perplexity", "eval mcq", "eval efficiency"),
+    "eval": tuple(f"eval {measure}" for measure in MEASURES),
     "audit": ("audit mcq",),
     "corpus": ("corpus inspect",),
     "outlets": ("outlets learn",),
+    "export": ("export check",),
 }
 """Verbs that take a second word."""
 LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}

@@ -3,7 +3,7 @@ from typing import Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError, field_validator
+from pydantic import ValidationError, field_validator, model_validator
 
 from dateline.config import Section, canonical, diff, fingerprint, load_recipe, parse_overrides, validate_recipe
 from dateline.errors import UserError
@@ -12,6 +12,13 @@ from dateline.errors import UserError
 class Inner(Section):
     steps: int = 100
     rate: float = 3e-4
+    warm: bool = True
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.steps == 13 and self.rate == 13:
+            raise ValueError("steps and rate are both 13")
+        return self
 
 
 class Group(Section):
@@ -26,6 +33,7 @@ class Recipe(Section):
     weights: Literal["equal", "natural"] | dict[str, float] = "equal"
     groups: tuple[Group, ...] = ()
     values: tuple[int, ...] = ()
+    codes: tuple[str, ...] | None = None
 
     @field_validator("label")
     @classmethod
@@ -80,7 +88,7 @@ def test_a_recipe_is_frozen(load):
         ("\nsead: 1\n", "r.yaml:2: unknown key 'sead'; did you mean 'seed'?"),
         (
             "zzz: 1\n",
-            "r.yaml:1: unknown key 'zzz'; known keys: groups, label, seed, train, values, weights",
+            "r.yaml:1: unknown key 'zzz'; known keys: codes, groups, label, seed, train, values, weights",
         ),
         (
             "groups:\n- name: a\n- name: b\n  inner:\n    stepz: 3\n",
@@ -100,7 +108,14 @@ def test_a_recipe_is_frozen(load):
         ),
         ("label: 3\nweights: 7\n", "r.yaml:1: label: Input should be a valid string (given: 3) (and 2 more)"),
         ("weights: 7\n", "r.yaml:1: weights: Input should be 'equal' or 'natural' (given: 7) (and 1 more)"),
-        ("values: 3\n", "r.yaml:1: values: Input should be a valid tuple (given: 3)"),
+        ("values: {a: 1}\n", "r.yaml:1: values: Input should be a valid tuple (given: {'a': 1})"),
+        ("values: false\n", "r.yaml:1: values: Input should be a valid tuple (given: False)"),
+        ("values: '[1'\n", "r.yaml:1: values: Input should be a valid tuple (given: '[1')"),
+        (
+            "values: 1,x\n",
+            "r.yaml:1: values.1: Input should be a valid integer, unable to parse string as an integer (given: 'x')",
+        ),
+        ("groups: a,b\n", "r.yaml:1: groups: Input should be a valid tuple (given: 'a,b')"),
         ("- 1\n", "r.yaml:1: a recipe is a mapping of sections, not a list"),
         ("seed: 1\nseed\n", "r.yaml:3: not valid YAML: could not find expected ':'"),
         ("seed: 1\n---\nseed: 2\n", "r.yaml:2: not valid YAML: but found another document"),
@@ -151,7 +166,13 @@ def test_plain_data_is_validated_with_the_name_of_its_source():
         (["--label", ""], lambda r: r.label, None),
         (["--label=--x"], lambda r: r.label, "--x"),
         (["--values", "[4, 5]"], lambda r: r.values, (4, 5)),
+        (["--values", "4,5"], lambda r: r.values, (4, 5)),
+        (["--values", "4"], lambda r: r.values, (4,)),
         (["--values.1", "9"], lambda r: r.values, (1, 9)),
+        (["--codes", "no"], lambda r: r.codes, ("no",)),
+        (["--codes", "no, gb"], lambda r: r.codes, ("no", "gb")),
+        (["--codes", "[no, gb]"], lambda r: r.codes, ("no", "gb")),
+        (["--train.warm", "no"], lambda r: r.train.warm, False),
         (["--groups.0.inner.steps=4"], lambda r: r.groups[0], Group(name="a", inner=Inner(steps=4))),
         (["--weights", "{Asia: 2}"], lambda r: r.weights, {"Asia": 2.0}),
         (["--train", "{rate: 1}", "--train.steps", "2"], lambda r: r.train, Inner(steps=2, rate=1.0)),
@@ -164,6 +185,31 @@ def test_overrides_replace_values_of_the_file(load, overrides, where, value):
         return
     recipe = load(text, *overrides)
     assert where(recipe) == value
+
+
+def test_a_list_is_the_same_however_it_is_written(load):
+    written = ["codes: [gold, none]", "codes: gold,none", "codes: ' gold, none, '", "codes: '[gold, none]'"]
+    assert {load(text).codes for text in written} == {("gold", "none")}
+    assert load("codes: null").codes is None
+    assert load("codes: ''").codes == ()
+    assert load("codes: [no, on]").codes == ("no", "on")  # Norway is no boolean
+    assert load("train: {warm: false}").train.warm is False
+    assert load("label: a,b").label == "a,b"  # text stays text
+
+
+def test_a_mistake_in_the_file_is_blamed_on_the_file_whatever_the_options(load):
+    text = message(load, "seed: 1\ntrain: {steps: x}\n", "--train.rate", "2", "--seed", "3")
+    assert text.startswith("r.yaml:2: train.steps: Input should be a valid integer")
+
+
+def test_dashes_in_an_option_are_kept_in_the_message(tmp_path):
+    class Outer(Section):
+        long_key: int = 0
+
+    path = tmp_path / "recipe.yaml"
+    path.write_text("")
+    with pytest.raises(UserError, match=r"^--long-key: Input should be a valid integer"):
+        load_recipe(Outer, path, ["--long-key", "x"])
 
 
 def test_overrides_are_split_at_dots_and_read_as_yaml():
@@ -200,8 +246,22 @@ def test_dashes_in_an_overridden_key_are_underscores_unless_the_file_has_them(tm
         (["--values.2", "1"], "--values.2: there is no item 2; the list has 2"),
         (["--values.last", "1"], "--values.last: there is no item last; the list has 2"),
         (["--values.7.x", "1"], "--values.7.x: there is no item 7; the list has 2"),
-        (["--train.stepz", "1"], "r.yaml:2: unknown key 'train.stepz'; did you mean 'steps'?"),
-        (["--train.²", "1"], "r.yaml:2: unknown key 'train.²'; known keys: rate, steps"),
+        (["--train.stepz", "1"], "--train.stepz: unknown key; did you mean 'steps'?"),
+        (["--train.²", "1"], "--train.²: unknown key; known keys: rate, steps, warm"),
+        (["--train", "{stepz: 1}"], "--train: unknown key 'stepz'; did you mean 'steps'?"),
+        (
+            ["--train.steps", "x"],
+            "--train.steps: Input should be a valid integer, unable to parse string as an integer (given: 'x')",
+        ),
+        (
+            ["--values", "1,x"],
+            "--values: Input should be a valid integer, unable to parse string as an integer (given: 'x')",
+        ),
+        (["--label", "bad"], "--label: a label is not bad (given: 'bad')"),
+        (
+            ["--train.steps=13", "--train.rate=13"],
+            "r.yaml:2 with --train.steps and --train.rate: train: steps and rate are both 13",
+        ),
     ],
 )
 def test_wrong_overrides_are_refused(load, overrides, expected):
@@ -210,7 +270,7 @@ def test_wrong_overrides_are_refused(load, overrides, expected):
 
 def test_the_fingerprint_is_the_same_on_every_machine():
     assert canonical({"b": [1, 2.5, None], "a": "₦"}) == '{"a":"\\u20a6","b":[1,2.5,null]}'
-    assert fingerprint(Recipe()) == fingerprint(Recipe().model_dump(mode="json")) == "23febc1895058a62"
+    assert fingerprint(Recipe()) == fingerprint(Recipe().model_dump(mode="json")) == "449e755ab8ca80bd"
 
 
 json_values = st.recursive(

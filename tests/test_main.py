@@ -11,9 +11,17 @@ import pytest
 from dateline import __version__, cli
 from dateline.cli import VERBS, main
 from dateline.errors import Interrupted, TrainingDiverged, UserError
+from dateline.evaluate.recipe import MEASURES
 
 HEAVY = ("torch", "transformers", "pyarrow", "matplotlib")
-HELP = [[verb] for verb in VERBS] + [["eval", "perplexity"]]
+HELP = [
+    *([verb] for verb in VERBS),
+    *(["eval", measure] for measure in MEASURES),
+    ["audit", "mcq"],
+    ["corpus", "inspect"],
+    ["export", "check"],
+    ["outlets", "learn"],
+]
 
 
 def run(capsys, *words):
@@ -148,7 +156,7 @@ def test_writing_into_a_closed_pipe_leaves_with_one():
 
 def test_verbs_that_have_another_module(monkeypatch):
     asked = []
-    module = SimpleNamespace(run="it")
+    module = SimpleNamespace(run="it", report="page")
     monkeypatch.setattr(cli.importlib, "import_module", lambda name: asked.append(name) or module)
-    assert [cli.verb("eval"), cli.verb("train")] == ["it", "it"]
-    assert asked == ["dateline.cli.evaluation", "dateline.cli.train"]
+    assert [cli.verb("eval"), cli.verb("train"), cli.verb("report")] == ["it", "it", "page"]
+    assert asked == ["dateline.cli.evaluate", "dateline.cli.train", "dateline.cli.experiment"]

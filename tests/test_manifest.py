@@ -3,7 +3,6 @@ import re
 
 import pytest
 
-from dateline import __version__
 from dateline.errors import UserError
 from dateline.manifest import (
     MANIFEST,
@@ -60,8 +59,9 @@ def test_the_fingerprint_sees_stage_recipe_and_parents_and_not_what_came_of_them
         stage_fingerprint("corpus", {"a": 2}, {"p": "x"}),
         stage_fingerprint("corpus", {"a": 1}, {"p": "y"}),
         stage_fingerprint("corpus", {"a": 1}, {}),
+        stage_fingerprint("corpus", {"a": 1}, {"p": "x"}, format=2),
     ]
-    assert len({base, *others}) == 5
+    assert len({base, *others}) == 6
 
 
 def test_a_folder_without_a_manifest_is_not_finished(tmp_path):
@@ -189,13 +189,14 @@ def test_changes_are_explained_in_one_line(finished):
     )
 
 
-def test_another_version_of_dateline_is_a_change(finished):
+def test_another_format_is_a_change_and_another_version_of_dateline_is_none(finished):
     folder = finished()
     path = folder / MANIFEST
     data = json.loads(path.read_text())
     data["versions"]["dateline"] = "0.0.1"
     path.write_text(json.dumps(data))
-    assert explain_change(folder, {"seed": 1}, {"raw": "ab"}) == f"dateline: 0.0.1 -> {__version__}"
+    assert explain_change(folder, {"seed": 1}, {"raw": "ab"}) == ""
+    assert explain_change(folder, {"seed": 1}, {"raw": "ab"}, format=2) == "format of 'corpus': 1 -> 2"
 
 
 def test_only_an_earlier_result_of_the_same_stage_is_overwritten(tmp_path):

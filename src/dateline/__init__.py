@@ -1,6 +1,3 @@
-"""Dateline trains, evaluates and uses language models that know where a text comes from.
-
-Enters: nothing. Leaves: the version. Deliberately not done: no imports, so that the command answers at once.
-"""
+"""Trains and evaluates language models conditioned on where a text comes from."""
 
 __version__ = "0.1.0"

@@ -1,7 +1,4 @@
-"""`python -m dateline`, the same as the command.
-
-Enters: the words of a command line. Leaves: an exit code. Deliberately not done: anything else.
-"""
+"""`python -m dateline`, the same as the command."""
 
 from dateline.cli import main
 

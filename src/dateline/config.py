@@ -1,9 +1,7 @@
-"""Recipes: YAML in, frozen and validated sections out.
+"""Recipes: YAML and `--section.key value` pairs into frozen, validated sections; fingerprints and differences in words.
 
-Enters: a YAML file and `--section.key value` pairs. Leaves: one pydantic model, its fingerprint, and
-differences in words.
-Deliberately not done: no defaults that depend on the machine, no values filled in after validation, no includes.
-Every section's model lives beside the code that it configures; this module knows none of them.
+Every section's model lives beside the code that it configures; this module knows none of them. No default depends on
+the machine, and no value is filled in after validation.
 """
 
 from __future__ import annotations
@@ -11,22 +9,71 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from dateline.errors import UserError
 
 Location = tuple[str | int, ...]
 
 
+class Loader(yaml.SafeLoader):
+    """Reads YAML as its version 1.2 does: `no` is Norway, and only `true` and `false` are booleans."""
+
+
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), "tTfF")
+
+
 class Section(BaseModel):
-    """A part of a recipe: immutable, and any key that it does not know is an error."""
+    """A part of a recipe: immutable, and any key that it does not know is an error.
+
+    A list of single values may be written as one string: `gold,none` is `[gold, none]`, and `gold` is `[gold]`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_lists(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        return {
+            key: split_list(value)
+            if key in cls.model_fields and takes_list(cls.model_fields[key].annotation)
+            else value
+            for key, value in data.items()
+        }
+
+
+def takes_list(annotation: Any) -> bool:
+    """Tells whether a type is a tuple of any number of single values, or such a tuple or null."""
+    inner = get_args(annotation)
+    if get_origin(annotation) is tuple:
+        return (
+            len(inner) == 2 and inner[1] is Ellipsis and not _models_in(inner[0]) and get_origin(inner[0]) is not tuple
+        )
+    return len(inner) == 2 and type(None) in inner and any(takes_list(one) for one in inner)
+
+
+def split_list(value: Any) -> Any:
+    """Returns the items of a list that is written as one string or one number; anything else as it is."""
+    if isinstance(value, str):
+        if value.lstrip().startswith("["):
+            try:
+                return yaml.load(value, Loader)
+            except (yaml.YAMLError, ValueError):
+                return value
+        return [item.strip() for item in value.split(",") if item.strip()]
+    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 S = TypeVar("S", bound=Section)
@@ -41,8 +88,32 @@ def load_recipe(kind: type[S], path: Path | str, overrides: Sequence[str] = ()) 
         overrides: command-line words such as `["--train.steps", "200", "--seed=1"]`; values are read as YAML.
 
     Raises:
-        UserError: with file, line and the nearest known key.
+        UserError: with the option, or file and line, and the nearest known key.
     """
+    data, lines, options = _read(path, overrides)
+    return validate_recipe(kind, data, source=str(path), lines=lines, options=options)
+
+
+def read_recipe(path: Path | str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Reads a YAML recipe and applies overrides, without validating it.
+
+    Args:
+        path: the YAML file.
+        overrides: as in `load_recipe`.
+
+    Returns:
+        The recipe as plain data.
+
+    Raises:
+        UserError: where the file is not there, or is no YAML mapping, or an override cannot be applied.
+    """
+    return _read(path, overrides)[0]
+
+
+def _read(
+    path: Path | str, overrides: Sequence[str]
+) -> tuple[dict[str, Any], dict[Location, int], dict[Location, str]]:
+    """Returns the data, the line of every key in the file, and the option that gave a value."""
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -51,19 +122,48 @@ def load_recipe(kind: type[S], path: Path | str, overrides: Sequence[str] = ()) 
     except (IsADirectoryError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a YAML recipe ({error})") from None
     data, lines = _parse(text, str(path))
-    for location, value in parse_overrides(overrides):
-        _set(data, location, value)
-    return validate_recipe(kind, data, source=str(path), lines=lines)
+    return data, lines, apply_overrides(data, overrides)
 
 
 def validate_recipe(
-    kind: type[S], data: Mapping[str, Any], *, source: str = "recipe", lines: Mapping[Location, int] | None = None
+    kind: type[S],
+    data: Mapping[str, Any],
+    *,
+    source: str = "recipe",
+    lines: Mapping[Location, int] | None = None,
+    options: Mapping[Location, str] | None = None,
 ) -> S:
-    """Turns plain data into a validated section, with errors that name file, line and the nearest known key."""
+    """Turns plain data into a validated section.
+
+    Args:
+        kind: the section model.
+        data: keys and values.
+        source: where the data are from, for messages.
+        lines: the line of every key, where the source is a file.
+        options: location -> option of the command line; a wrong value there is blamed on the option.
+
+    Raises:
+        UserError: which names option, or source and line, and the nearest known key.
+    """
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        raise UserError(_explain(error, kind, source, lines or {})) from None
+        raise UserError(_explain(error, kind, source, lines or {}, options or {})) from None
+
+
+def apply_overrides(data: dict[str, Any], words: Sequence[str]) -> dict[Location, str]:
+    """Puts the values of `--a.b value` words into plain data, in place.
+
+    Returns:
+        For every location that was set, the option as it was written.
+
+    Raises:
+        UserError: where a word is no option, or names a place that the data do not have.
+    """
+    options = {}
+    for location, value in parse_overrides(words):
+        options[_set(data, location, value)] = f"--{'.'.join(map(str, location))}"
+    return options
 
 
 def parse_overrides(words: Sequence[str]) -> list[tuple[Location, Any]]:
@@ -81,7 +181,7 @@ def parse_overrides(words: Sequence[str]) -> list[tuple[Location, Any]]:
             value = rest.pop(0)
         location = tuple(int(part) if part.isdecimal() else part for part in key.split("."))
         try:
-            result.append((location, yaml.safe_load(value)))
+            result.append((location, yaml.load(value, Loader)))
         except (yaml.YAMLError, ValueError):
             raise UserError(f"--{key}: cannot read '{value}' as a YAML value; quote it") from None
     return result
@@ -119,18 +219,22 @@ def _flatten(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
         yield prefix, value
 
 
-def _set(data: Any, location: Location, value: Any) -> None:
+def _set(data: Any, location: Location, value: Any) -> Location:
+    """Sets a value, and returns its location in the keys of the data."""
     name = ".".join(map(str, location))
+    resolved: list[str | int] = []
     for depth, part in enumerate(location[:-1]):
         if isinstance(data, list):
             if not (isinstance(part, int) and part < len(data)):
                 raise UserError(f"--{name}: there is no item {part}; the list has {len(data)}")
             data = data[part]
+            resolved.append(part)
         elif isinstance(data, dict):
             key = _key(data, part)
             if data.get(key) is None:
                 data[key] = {}
             data = data[key]
+            resolved.append(key)
         else:
             raise UserError(f"--{name}: {'.'.join(map(str, location[:depth]))} is a single value, not a section")
     last = location[-1]
@@ -138,10 +242,12 @@ def _set(data: Any, location: Location, value: Any) -> None:
         if not (isinstance(last, int) and last < len(data)):
             raise UserError(f"--{name}: there is no item {last}; the list has {len(data)}")
         data[last] = value
-    elif isinstance(data, dict):
-        data[_key(data, last)] = value
-    else:
+        return (*resolved, last)
+    if not isinstance(data, dict):
         raise UserError(f"--{name}: the part before the last dot is a single value, not a section")
+    key = _key(data, last)
+    data[key] = value
+    return (*resolved, key)
 
 
 def _key(data: Mapping[str, Any], part: str | int) -> str:
@@ -176,7 +282,7 @@ def _parse(text: str, source: str) -> tuple[dict[str, Any], dict[Location, int]]
             ) from None
 
     try:
-        loader = yaml.SafeLoader(text)
+        loader = Loader(text)
         root = loader.get_single_node()
         data = walk(root, ()) if root is not None else {}
     except yaml.YAMLError as error:
@@ -189,26 +295,41 @@ def _parse(text: str, source: str) -> tuple[dict[str, Any], dict[Location, int]]
     return data, lines
 
 
-def _explain(error: ValidationError, kind: type[BaseModel], source: str, lines: Mapping[Location, int]) -> str:
+def _explain(
+    error: ValidationError,
+    kind: type[BaseModel],
+    source: str,
+    lines: Mapping[Location, int],
+    options: Mapping[Location, str],
+) -> str:
     problems = error.errors(include_url=False)
     first = problems[0]
-    location: Location = first["loc"]
-    line = next((lines[location[:n]] for n in range(len(location), -1, -1) if location[:n] in lines), 0)
-    where = f"{source}:{line}" if line else source
     # of a union, pydantic names the branch as well: `weights.literal['equal','natural']`
-    name = ".".join(str(part) for part in location if "[" not in str(part))
+    location: Location = tuple(part for part in first["loc"] if "[" not in str(part))
+    given = next((location[:n] for n in range(len(location), 0, -1) if location[:n] in options), ())
+    below = [option for at, option in options.items() if location and at[: len(location)] == location]
+    if given:
+        where, name = options[given], ".".join(str(part) for part in location[len(given) :] if isinstance(part, str))
+    elif below and not lines:  # a check of the whole section
+        where, name = " and ".join(below), ""
+    else:
+        line = next((lines[location[:n]] for n in range(len(location), -1, -1) if location[:n] in lines), 0)
+        where, name = f"{source}:{line}" if line else source, ".".join(map(str, location))
+        where += f" with {' and '.join(below)}" if below else ""
     if first["type"] == "extra_forbidden":
         known = _keys_at(kind, location[:-1])
         near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(sorted(known))}"
-        message = f"{where}: unknown key '{name}'; {hint}"
+        message = f"{where}: unknown key" + (f" '{name}'" if name else "") + f"; {hint}"
     elif first["type"] == "missing":
-        message = f"{where}: '{name}' is missing; add it"
+        message = f"{where}: '{name}' is missing; add it" if name else f"{where} is missing; add it"
     else:
-        given = repr(first["input"])
-        shown = given if len(given) <= 60 else given[:57] + "..."
+        shown = repr(first["input"])
+        shown = shown if len(shown) <= 60 else shown[:57] + "..."
         text = first["msg"].removeprefix("Value error, ")
-        message = f"{where}: {name}: {text} (given: {shown})" if name else f"{where}: {text}"
+        whole = not location or (below and not given)  # a check of several values says itself which they are
+        message = f"{where}: {name}: {text}" if name else f"{where}: {text}"
+        message += "" if whole else f" (given: {shown})"
     return message + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
 
 

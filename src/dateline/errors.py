@@ -1,9 +1,4 @@
-"""The exceptions that have a meaning for the command line.
-
-Enters: a sentence. Leaves: `UserError` (exit code 2), `TrainingDiverged` (1) and `Interrupted` (130), each printed as
-one line (`one_line`).
-Deliberately not done: no hierarchy; bugs and failures of the machine keep their own exception types.
-"""
+"""The exceptions that have an exit code: `UserError` (2), `TrainingDiverged` (1) and `Interrupted` (130)."""
 
 
 def one_line(message: str) -> str:

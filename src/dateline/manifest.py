@@ -1,9 +1,4 @@
-"""What made a folder: written last, so that its presence means the folder is complete.
-
-Enters: recipe, parents, counts. Leaves: `manifest.json`, and folders that appear under their final name whole or not
-at all.
-Deliberately not done: no database of runs; the folder is the record.
-"""
+"""What made a folder: written last, so that its presence means the folder is complete."""
 
 from __future__ import annotations
 
@@ -32,7 +27,9 @@ class Manifest(Section):
     stage: str
     """`corpus`, `encode`, `train`, `perplexity`, ..."""
     fingerprint: str
-    """Of stage, recipe and parents: the stage is skipped only if this is unchanged."""
+    """Of stage, format, recipe and parents: the stage is skipped only if this is unchanged."""
+    format: int = 0
+    """Of the stage's results; 0 in folders that were made before there were formats."""
     recipe: dict[str, Any]
     """The resolved recipe, defaults included."""
     parents: dict[str, str]
@@ -52,6 +49,7 @@ class Manifest(Section):
         recipe: Mapping[str, Any],
         parents: Mapping[str, str],
         *,
+        format: int = 1,
         counts: Mapping[str, int] | None = None,
         drops: Mapping[str, int] | None = None,
         facts: Mapping[str, Any] | None = None,
@@ -60,7 +58,8 @@ class Manifest(Section):
         """Builds the manifest of a stage that has just finished; `packages` are those whose version matters."""
         return cls(
             stage=stage,
-            fingerprint=stage_fingerprint(stage, recipe, parents),
+            fingerprint=stage_fingerprint(stage, recipe, parents, format=format),
+            format=format,
             recipe=dict(recipe),
             parents=dict(parents),
             counts=dict(counts or {}),
@@ -75,9 +74,13 @@ class Manifest(Section):
         )
 
 
-def stage_fingerprint(stage: str, recipe: Mapping[str, Any], parents: Mapping[str, str]) -> str:
-    """Returns what identifies a stage's result: the same recipe on the same parents by the same version."""
-    return fingerprint({"stage": stage, "recipe": recipe, "parents": parents, "dateline": __version__})
+def stage_fingerprint(stage: str, recipe: Mapping[str, Any], parents: Mapping[str, str], *, format: int = 1) -> str:
+    """Returns what identifies a stage's result: the same recipe on the same parents.
+
+    The version of Dateline is no part of it: a new version must not make finished work stale. Where a change of the
+    code changes a stage's results, the stage's `format` is raised by hand.
+    """
+    return fingerprint({"stage": stage, "format": format, "recipe": recipe, "parents": parents})
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -204,13 +207,13 @@ def is_current(folder: Path, expected: str) -> bool:
     return manifest is not None and manifest.fingerprint == expected
 
 
-def explain_change(folder: Path, recipe: Mapping[str, Any], parents: Mapping[str, str]) -> str:
+def explain_change(folder: Path, recipe: Mapping[str, Any], parents: Mapping[str, str], *, format: int = 1) -> str:
     """Says in one line why a finished folder is out of date: which recipe values or parents differ, if any."""
     manifest = read_manifest(folder)
     if manifest is None:
         return "not finished"
     changes = diff(manifest.recipe, json.loads(json.dumps(dict(recipe)))) + diff(manifest.parents, dict(parents))
-    if manifest.versions.get("dateline") != __version__:
-        changes.append(f"dateline: {manifest.versions.get('dateline')} -> {__version__}")
+    if manifest.format != format:
+        changes.append(f"format of '{manifest.stage}': {manifest.format} -> {format}")
     shown = "; ".join(changes[:3])
     return shown + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")

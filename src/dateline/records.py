@@ -1,9 +1,4 @@
-"""The nouns that cross the boundaries between Dateline's rooms.
-
-Enters: nothing; this module depends on the standard library and numpy only.
-Leaves: `Place`, `Article`, `EncodedArticle`, `Row`, `Score`, and the five continents.
-Deliberately not done: no behaviour beyond identity and validation, so that any room can be read with this page alone.
-"""
+"""The nouns that cross the boundaries between packages: articles, places, training rows."""
 
 from __future__ import annotations
 
@@ -78,22 +73,6 @@ class Article:
 
 
 @dataclass(frozen=True, slots=True)
-class EncodedArticle:
-    """An article as body tokens plus metadata columns; no BOS, EOS or prefix among the tokens."""
-
-    tokens: npt.NDArray[np.int32]
-    id: str
-    url: str
-    domain: str
-    country: str
-    continent: str
-    date: str
-    split: str
-    num_bytes: int
-    """UTF-8 bytes of the body text, the denominator of bits per byte; 0 where the tokens do not give the text back."""
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
     """One training sequence of `sequence_length` tokens, made of whole segments and padding at the end.
 
@@ -113,45 +92,6 @@ class Row:
     """Body tokens: neither BOS, prefix, EOS nor padding."""
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One number of the score table, with its interval and with what makes it comparable."""
-
-    run: str
-    condition: str
-    grouping: str
-    """`all`, `continent`, `country`, `domain`; of tokens: `part` (title, first 64, rest), `position`."""
-    group: str
-    metric: str
-    """`nll` (nats per body token), `ppl`, `bits_per_byte`; `nll_difference` where `versus` is set."""
-    value: float
-    ci_low: float
-    ci_high: float
-    num_documents: int
-    num_tokens: int
-    protocol: str
-    """Fingerprint of the protocol, `strict-1a2b3c4d`."""
-    model: str
-    """Fingerprint of the model that was scored."""
-    corpus: str
-    """Fingerprint of the encoded corpus."""
-    versus: str = ""
-    """For differences: `run/condition` that was subtracted, on the same documents."""
-    p_value: float | None = None
-    """Two-sided and paired; by bootstrap never below 1/(resamples + 1); None for levels."""
-    p_holm: float | None = None
-    """The same after Holm's correction over its family of tests; None for levels."""
-    mde: float | None = None
-    """Minimum detectable effect: the difference that this comparison would have found in 80% of repetitions; too small
-    where there are fewer than some ten documents or three seeds."""
-    num_outlets: int = 0
-    """Distinct domains among the documents; 0 where there are none to count."""
-    num_seeds: int = 1
-    """Trained models that the value is a mean over."""
-    fields: str = ""
-    """What the prefix showed, `domain+country+continent`; empty for nothing. With `url` in it, titles leak."""
-
-
 def stable_hash(*parts: str) -> int:
     """Returns a 64-bit integer that depends on nothing but the parts: the same on every machine and Python."""
     digest = hashlib.blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
@@ -164,7 +104,12 @@ def article_id(url: str, title: str, text: str) -> str:
 
 
 def body_text(title: str, text: str) -> str:
-    """Returns what the model is trained to write: the same bytes under every condition."""
+    """Returns what the model is trained to write: the same bytes under every condition.
+
+    Example:
+        >>> body_text("Budget passed", "Parliament in Accra")
+        'TITLE: Budget passed\\n\\nCONTENT: Parliament in Accra'
+    """
     return f"{prompt_text(title)} {text}"
 
 
@@ -185,12 +130,10 @@ __all__ = [
     "CONTINENTS",
     "SPLITS",
     "Article",
-    "EncodedArticle",
     "Evidence",
     "EvidenceKind",
     "Place",
     "Row",
-    "Score",
     "Verified",
     "article_id",
     "body_text",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from dateline.benchmark.audit import as_plain, audit_questions, write_audit
+from dateline.benchmark.audit import as_plain, audit_questions, audit_stage
 from dateline.benchmark.checks import PAPER_QUOTA
 from dateline.errors import UserError
 from dateline.manifest import read_manifest
@@ -115,7 +115,7 @@ def refuse(constant):
 
 
 def test_a_folder_holds_the_audit_its_items_and_a_manifest(finished, tmp_path):
-    write_audit(finished, tmp_path / "out", recipe={"quota": "", "rotated": False})
+    audit_stage(finished).make(tmp_path / "out")
     plain = json.loads((tmp_path / "out" / "audit.json").read_text(), parse_constant=refuse)
     assert plain == as_plain(finished)
     assert (plain["fit"], plain["items"], plain["questions"]) == (False, 3, 2)
@@ -123,13 +123,22 @@ def test_a_folder_holds_the_audit_its_items_and_a_manifest(finished, tmp_path):
     assert len(rows) == plain["items_to_read"] == len(finished.suspects)
     assert {(row["check"], row["where"].rpartition(":")[2]) for row in rows} == {("defects", "3"), ("duplicates", "2")}
     manifest = read_manifest(tmp_path / "out")
-    assert manifest.stage == "audit"
+    assert (manifest.stage, manifest.recipe) == ("audit", {"quota": "", "rotated": False})
     assert manifest.counts["in"] == manifest.counts["kept"] + sum(manifest.drops.values()) == 3
 
 
 def test_an_audit_is_replaced_only_on_request(finished, tmp_path):
     out = tmp_path / "out"
-    write_audit(finished, out, recipe={})
+    audit_stage(finished).make(out)
     with pytest.raises(UserError, match="--overwrite"):
-        write_audit(finished, out, recipe={})
-    write_audit(finished, out, recipe={}, overwrite=True)
+        audit_stage(finished).make(out)
+    audit_stage(finished).make(out, overwrite=True)
+
+
+def test_an_audit_is_known_by_file_and_options(finished, tmp_path):
+    path = tmp_path / "set.jsonl"
+    assert audit_stage(audit_questions(path)).fingerprint == audit_stage(finished).fingerprint
+    found = {audit_stage(audit_questions(path, **more)).fingerprint for more in ({"rotated": True}, {"quota": "even"})}
+    path.write_text(path.read_text() + "\n" + json.dumps(LINES[0]))
+    found |= {audit_stage(audit_questions(path)).fingerprint, audit_stage(finished).fingerprint}
+    assert len(found) == 4

@@ -1,9 +1,13 @@
-"""An experiment from the command line ends with a table, sentences and a page."""
+"""An experiment from the command line ends with a table, sentences and a page; so does the quickstart."""
 
 import json
 import shutil
+from pathlib import Path
 
+from dateline.cli import experiment
 from dateline.cli.experiment import verdicts
+from dateline.config import load_recipe
+from dateline.experiment import ExperimentRecipe
 
 
 def test_a_page_is_written(finished):
@@ -53,4 +57,45 @@ def test_a_mistake_in_the_recipe_leaves_no_folder(dateline, experiment_recipe, t
     said = dateline("experiment", experiment_recipe, "--out", tmp_path / "x", "--runs.plain.condition.dropout", "1")
     assert said.code == 2
     assert "runs.plain: unknown key 'condition'; did you mean 'conditions'?" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_words_the_quickstart_is_the_packaged_recipe(dateline, monkeypatch):
+    calls = []
+    monkeypatch.setattr(experiment, "execute", lambda recipe, out: calls.append((recipe, out)))
+    assert dateline("quickstart").code == 0
+    assert calls == [(load_recipe(ExperimentRecipe, experiment.QUICKSTART), Path("runs/quickstart"))]
+
+
+def test_the_quickstart_takes_values_and_a_folder(dateline, monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr(experiment, "execute", lambda recipe, out: calls.append((recipe, out)))
+    assert dateline("quickstart", "--out", tmp_path / "q", "--corpus.newswire.articles", "77").code == 0
+    [(recipe, out)] = calls
+    assert (recipe.corpus.newswire.articles, out) == (77, tmp_path / "q")
+
+
+def test_an_unknown_value_is_a_mistake(dateline, tmp_path):
+    said = dateline("quickstart", "--out", tmp_path / "q", "--article", "5")
+    assert said.code == 2
+    assert "--article: unknown key" in said.err
+    assert not (tmp_path / "q").exists()
+
+
+def test_the_page_is_built_again(dateline, finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "tiny")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    page = (folder / "report.html").read_text()
+    (folder / "report.html").write_text("gone")
+    said = dateline("report", folder)
+    assert (said.code, said.out) == (0, f"{folder / 'report.html'}\n")
+    assert len((folder / "report.html").read_text()) > 0.9 * len(page)
+    changed = {path.name for path, time in before.items() if path.stat().st_mtime_ns != time}
+    assert changed == {"report.html"}
+
+
+def test_a_folder_without_scores(dateline, tmp_path):
+    said = dateline("report", tmp_path)
+    assert said.code == 2
+    assert len(said.err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []

@@ -98,7 +98,6 @@ def test_the_action_must_be_known(capsys):
     assert "learn" in capsys.readouterr().out
 
 
-def test_a_wrong_option_has_exit_code_2(tmp_path):
-    with pytest.raises(SystemExit) as left:
+def test_a_wrong_option_is_answered_with_the_nearest(tmp_path):
+    with pytest.raises(UserError, match=r"^unknown option '--min-suport'; did you mean --min-support\?$"):
         outlets.run(["learn", str(tmp_path), "--min-suport", "3"])
-    assert left.value.code == 2

@@ -53,7 +53,7 @@ def test_data_that_is_not_there(dateline, train_recipe, tmp_path):
 def test_an_unknown_key_is_named_with_the_nearest(dateline, train_recipe, tmp_path):
     said = dateline("train", train_recipe, "--out", tmp_path / "run", "--train.step", "3")
     assert said.code == 2
-    assert "unknown key 'train.step'; did you mean 'steps'?" in said.err
+    assert "--train.step: unknown key; did you mean 'steps'?" in said.err
 
 
 # Several processes
@@ -106,7 +106,10 @@ def test_stopped_processes_save_once_and_go_on(train_recipe, tmp_path):
 
 @pytest.mark.parametrize(
     ("number", "launched", "message"),
-    [("0", False, "--nproc 0: give the number of processes"), ("2", True, "--nproc: a launcher has started this")],
+    [
+        ("0", False, "--nproc: Input should be greater than or equal to 1 (given: 0)"),
+        ("2", True, "--nproc: a launcher has started this"),
+    ],
 )
 def test_numbers_that_make_no_sense(dateline, train_recipe, tmp_path, monkeypatch, number, launched, message):
     if launched:

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from dateline.cli import main, validate
+from dateline.errors import UserError
 from dateline.manifest import read_manifest
 from dateline.model.sizes import ModelRecipe, num_parameters
 
@@ -46,6 +47,8 @@ def test_a_training_recipe_with_and_without_its_data(dateline, folder, train_rec
     said = dateline("validate", train_recipe, "--train.steps", "7")
     parameters = num_parameters(ModelRecipe(size="pico", max_positions=128), 600)
     assert row(said, "run")[:4] == [f"{parameters:,}", "7", "28", "3,584"]
+    assert row(said, "run")[4].startswith("~")
+    assert 0 < number(row(said, "run")[4]) < 3584
 
 
 def test_an_experiment_is_estimated_and_then_counted(dateline, folder, experiment_recipe, finished, untouched):
@@ -69,8 +72,8 @@ def test_an_experiment_is_estimated_and_then_counted(dateline, folder, experimen
 def test_a_length_in_steps_is_known_before_anything(dateline, folder, experiment_recipe):
     said = dateline("validate", experiment_recipe)
     assert row(said, "plain")[1:4] == ["4", "16", "2,048"]
-    plain, told = (number(row(said, run)[4]) for run in ("plain", "conditioned"))
-    assert told < plain < 2048
+    plain, conditioned = (number(row(said, run)[4]) for run in ("plain", "conditioned"))
+    assert conditioned < plain < 2048
 
 
 def test_an_estimate_extrapolates_from_part_of_the_corpus(dateline, folder, experiment_recipe, monkeypatch):
@@ -103,8 +106,11 @@ def test_a_mix_and_a_gate_count(dateline, folder, experiment_recipe):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--defaults.mix.include", "[Atlantis]"], "mix: no newswire article is left by include and exclude"),
-        (["--corpus.min_characters", "100000"], "corpus: no newswire article would be left for training"),
+        (
+            ["--defaults.mix.include", "[Atlantis]"],
+            "mix: 'Atlantis' is no continent or country of the newswire; it has",
+        ),
+        (["--corpus.min_characters", "100000"], "no usable document is left of 300 read; dropped most often"),
     ],
 )
 def test_nothing_to_train_on_is_said(dateline, folder, experiment_recipe, more, message):
@@ -140,6 +146,22 @@ def test_what_is_no_recipe(dateline, tmp_path, text, message):
     said = dateline("validate", path)
     assert said.code == 2
     assert message in said.err
+
+
+def test_the_kind_follows_from_the_sections(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    kinds = {
+        "runs: {}\ntrain: {}\n": "experiment",
+        "newswire: {articles: 5}\n": "corpus",
+        "train: {steps: 1}\n": "train",
+    }
+    for text, kind in kinds.items():
+        path.write_text(text)
+        assert validate.recipe_kind(path) == kind
+    path.write_text("model: {size: pico}\n")
+    assert validate.recipe_kind(path, ["--train.steps", "5"]) == "train"
+    with pytest.raises(UserError, match="none of the sections runs, train, data, paths, newswire"):
+        validate.recipe_kind(path)
 
 
 def test_nothing_there(tmp_path, capsys):

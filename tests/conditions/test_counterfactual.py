@@ -92,7 +92,7 @@ def test_gold_is_the_truth_and_none_is_nothing():
 
 def test_wrong_needs_another_continent_to_claim():
     expected = (
-        "condition 'wrong': all documents are from one continent, so there is no other place to claim; "
+        "condition 'wrong': all documents are from one continent, so there is no counterfactual place; "
         "leave it out or use swap:<country>"
     )
     for pool in ([PUNCH, NATION], [PUNCH, Metadata(domain="who.example")]):

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dateline.corpus import CorpusRecipe, build_corpus, corpus_fingerprint_parents, plan, read_articles
+from dateline.corpus import CorpusRecipe, build_corpus, corpus_stage, plan, read_articles
 from dateline.corpus.newswire import Newswire
 from dateline.corpus.text.clean import clean_text
 from dateline.errors import UserError
-from dateline.manifest import Manifest, is_current, read_manifest, stage_fingerprint
+from dateline.manifest import Manifest, is_current, read_manifest
 from dateline.records import SPLITS, article_id
 
 from .helpers import (
@@ -375,14 +375,13 @@ def test_the_input_is_never_replaced_by_the_corpus_made_from_it(tmp_path: Path) 
 def test_the_fingerprint_can_be_known_without_building(tmp_path: Path) -> None:
     files = write_jsonl(tmp_path / "in.jsonl", [row(1), row(2)])
     asked = recipe(files, splits=SPLITS_OFF)
-    parents = corpus_fingerprint_parents(asked)
-    assert list(parents) == [str(files)]
-    expected = stage_fingerprint("corpus", asked.model_dump(mode="json"), parents)
-    assert not is_current(tmp_path / "out", expected)
-    assert build_corpus(asked, tmp_path / "out").fingerprint == expected
-    assert is_current(tmp_path / "out", expected)
+    stage = corpus_stage(asked)
+    assert list(stage.parents) == [str(files)]
+    assert not is_current(tmp_path / "out", stage.fingerprint)
+    assert stage.ensure(tmp_path / "out").fingerprint == stage.fingerprint
+    assert is_current(tmp_path / "out", stage.fingerprint)
     write_jsonl(files, [row(1), row(3)])
-    assert corpus_fingerprint_parents(asked) != parents
+    assert corpus_stage(asked).fingerprint != stage.fingerprint
 
 
 def test_the_same_files_make_the_same_corpus_and_more_files_move_no_document(tmp_path: Path) -> None:

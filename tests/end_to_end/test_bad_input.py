@@ -11,11 +11,11 @@ import torch
 import yaml
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from dateline import stage
 from dateline.cli import main
 from dateline.corpus import build
 from dateline.manifest import read_manifest
 from dateline.testing import byte_tokenizer
-from dateline.tokens import encode
 from dateline.train import checkpoint
 
 TEXT = "The council met in the old town hall on Monday and said that the river would be watched day and night. " * 4
@@ -188,7 +188,7 @@ def full(*_, **__):
 def test_a_full_disk(refused, made, tmp_path, monkeypatch, verb):
     owner, name, words = {
         "newswire": (build, "write_manifest", ["newswire", "--articles", "50"]),
-        "encode": (encode, "write_manifest", ["encode", made / "corpus", "--vocab-size", "300"]),
+        "encode": (stage, "write_manifest", ["encode", made / "corpus", "--vocab-size", "300"]),
         "train": (checkpoint, "write_atomically", ["train", made / "train.yaml"]),
     }[verb]
     monkeypatch.setattr(owner, name, full)

@@ -146,9 +146,9 @@ def test_random_corpora_have_the_vocabulary_and_the_fields_of_real_ones(script, 
     tokenizer = load_tokenizer(corpus.tokenizer_folder)
     assert len(tokenizer) == 5000
     assert len(tokenizer("COUNTRY: us\n", add_special_tokens=False)["input_ids"]) < 10
-    article = corpus.article(3)
-    assert (article.domain, article.country, article.continent) != ("", "", "")
-    assert article.tokens.min() >= 3
+    place = corpus.metadata(3)
+    assert (place.domain, place.country, place.continent) != ("", "", "")
+    assert corpus.tokens(3).min() >= 3
     assert max(corpus.tokens(index).max() for index in range(120)) < 5000
     assert len(corpus.select("validation")) == 3
 
@@ -210,3 +210,18 @@ def test_the_evaluation_script_scores_the_same_numbers(script, capsys):
     assert rows.keys() == {"one at a time", "float32", "bfloat16"}
     assert all(number(speed) > 0 for speed, *_ in rows.values())
     assert abs(float(rows["float32"][2])) < 1e-5
+
+
+def test_the_cost_of_country_inference_is_given_in_scorings_of_one_place(script, capsys):
+    words = ["--sizes", "pico", "--lengths", "24", "--tokens", "8", "--vocab-size", "600", "--repeats", "1"]
+    script("locate").main([*words, "--threads", "1"])
+    rows = table(capsys.readouterr().out, "Size")
+    assert {(size, length) for size, length, *_ in rows} == {("pico", "24")}
+    assert [way for _, _, way, *_ in rows] == [
+        "batches of 2,048 tokens (default)",
+        "batches of 8,192 tokens",
+        "a place at a time",
+        "first 8 tokens",
+    ]
+    assert all(number(milliseconds) > 0 and number(ratio) > 0 for *_, milliseconds, ratio, _ in rows)
+    assert number(rows[2][4]) > 2  # 18 calls instead of one

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from dateline.cli import main, quickstart
+from dateline.cli import main
+from dateline.cli.experiment import QUICKSTART
 from dateline.manifest import read_manifest
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +18,7 @@ SMALL = [
 
 
 def test_the_recipe_is_the_packaged_one():
-    assert (ROOT / "recipes" / "quickstart.yaml").read_bytes() == quickstart.RECIPE.read_bytes()
+    assert (ROOT / "recipes" / "quickstart.yaml").read_bytes() == QUICKSTART.read_bytes()
 
 
 def test_it_ends_with_a_table_and_a_page(tmp_path, capsys):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dateline.cli import main
-from dateline.evaluate.table import read_scores
 from dateline.manifest import read_manifest
+from dateline.scores import read_scores
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))

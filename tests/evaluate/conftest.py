@@ -12,7 +12,7 @@ from dateline.manifest import Manifest, write_manifest
 from dateline.records import body_text
 from dateline.tokens.store import SCHEMA, TEXT_COLUMNS, ShardWriter
 from dateline.tokens.tokenizer import train_tokenizer
-from dateline.train.folders.export import save_model
+from dateline.train.export import save_model
 
 PLACES = [
     ("punchng.com", "ng", "Africa"),

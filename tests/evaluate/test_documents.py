@@ -14,7 +14,7 @@ from dateline.evaluate.documents import (
     take_documents,
 )
 from dateline.evaluate.protocol import Protocol
-from dateline.evaluate.subject import load_subject
+from dateline.model.load import load_subject
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 
@@ -106,7 +106,9 @@ def test_prefixes_are_tokenized_apart_from_the_body(corpus, own):
     documents = take_documents(EncodedCorpus.open(corpus), Protocol(), own)
     gold = Conditioner(parse_condition("gold", ("country",)), seed=0, pool=documents.metadata)
     texts = [own.tokenizer.decode(prefix) for prefix in encode_prefixes(own, gold, documents)]
-    assert texts[:3] == ["COUNTRY: pk\n\n", "COUNTRY: gb\n\n", "COUNTRY: ke\n\n"]
+    assert texts[:3] == ["COUNTRY: pk\n", "COUNTRY: gb\n", "COUNTRY: ke\n"]
+    earlier = Conditioner(parse_condition("gold", ("country",)), seed=0, pool=documents.metadata, prefix_format=1)
+    assert own.tokenizer.decode(encode_prefixes(own, earlier, documents)[0]) == "COUNTRY: pk\n\n"
     none = Conditioner(parse_condition("none", ()), seed=0, pool=documents.metadata)
     assert all(len(prefix) == 0 for prefix in encode_prefixes(own, none, documents))
 

@@ -34,12 +34,12 @@ def test_a_default_can_be_taken_back(make):
     ("values", "message"),
     [
         (
-            {"runs": {"told": {"condition": {}}}},
-            "recipe: runs.told: unknown key 'condition'; did you mean 'conditions'?",
+            {"runs": {"metadata": {"condition": {}}}},
+            "recipe: runs.metadata: unknown key 'condition'; did you mean 'conditions'?",
         ),
         (
-            {"runs": {"told": {"train": {"step": 3}}}},
-            "recipe: runs.told: unknown key 'train.step'; did you mean 'steps'?",
+            {"runs": {"metadata": {"train": {"step": 3}}}},
+            "recipe: runs.metadata: unknown key 'train.step'; did you mean 'steps'?",
         ),
         (
             {"evaluate": {"conditions": ["gold", "silver"]}},
@@ -53,7 +53,7 @@ def test_a_default_can_be_taken_back(make):
         ),
         (
             {"evaluate": {"protocol": {"window": 256}}},
-            "recipe: evaluate.protocol reads 256 tokens at a time, runs.plain has model.max_positions 128; "
+            "recipe: evaluate.protocol reads 256 tokens at a time, runs.noseed1 has model.max_positions 128; "
             "lower the first or raise the second",
         ),
         (
@@ -61,8 +61,8 @@ def test_a_default_can_be_taken_back(make):
             "recipe: defaults.data: an experiment sets 'data' itself; remove it",
         ),
         (
-            {"runs": {"told": {"seed": 3}}},
-            "recipe: runs.told.seed: an experiment sets 'seed' itself; remove it",
+            {"runs": {"metadata": {"seed": 3}}},
+            "recipe: runs.metadata.seed: an experiment sets 'seed' itself; remove it",
         ),
         ({"runs": {}}, "recipe: an experiment has at least one run and one seed"),
         ({"seeds": []}, "recipe: an experiment has at least one run and one seed"),
@@ -70,6 +70,39 @@ def test_a_default_can_be_taken_back(make):
         (
             {"runs": {"No/Name": RUN}},
             "recipe: run name 'No/Name': use lower-case letters, digits, '.', '_' and '-'",
+        ),
+        (
+            {"runs": {"a": RUN, "a-seed1": RUN}},
+            "recipe: run name 'a-seed1' is also that of a run with its seed; rename one of them",
+        ),
+        (
+            {"measures": {"locat": {}}},
+            "recipe: evaluate.measures: unknown measure 'locat'; known are locate, mcq, efficiency",
+        ),
+        (
+            {"measures": {"perplexity": {}}},
+            "recipe: evaluate.measures: unknown measure 'perplexity'; known are locate, mcq, efficiency",
+        ),
+        (
+            {"measures": {"locate": {"outlet": 3}}},
+            "recipe: evaluate.measures.locate: unknown key 'outlet'; did you mean 'outlets'?",
+        ),
+        (
+            {"measures": {"locate": {"corpus": "elsewhere"}}},
+            "recipe: evaluate.measures.locate.corpus: an experiment sets 'corpus' itself; remove it",
+        ),
+        (
+            {"measures": {"efficiency": {"versus": "elsewhere"}}},
+            "recipe: evaluate.measures.efficiency.versus: an experiment sets 'versus' itself; remove it",
+        ),
+        (
+            {"measures": {"mcq": {}}},
+            "recipe: evaluate.measures.mcq: 'questions' is missing; add it",
+        ),
+        (
+            {"measures": {"mcq": {"questions": "q"}}, "evaluate": {"conditions": ["domain", "marginal:uniform"]}},
+            "recipe: evaluate.measures.mcq: cannot be taken under any of domain, marginal:uniform with the fields "
+            "domain, country, continent; name its conditions with evaluate.measures.mcq.conditions",
         ),
         ({"runs": {"..": RUN}}, "recipe: run name '..': use lower-case letters, digits, '.', '_' and '-'"),
     ],
@@ -89,3 +122,58 @@ def test_a_key_beside_the_sections_is_refused_with_its_line(tmp_path, make):
     with pytest.raises(UserError) as refused:
         load_recipe(ExperimentRecipe, path)
     assert str(refused.value) == f"{path}:{line}: unknown key 'evaluation'; did you mean 'evaluate'?"
+
+
+# Options of the measures
+
+
+def test_a_measure_takes_protocol_and_settings_of_the_experiment(make):
+    protocol = {"window": 96, "split": "validation", "num_documents": 7, "per_group": 3, "group": "country", "seed": 5}
+    evaluation = make(
+        evaluate={"protocol": protocol, "resamples": 300, "precision": "bfloat16", "by": ["domain", "country"]}
+    ).evaluate
+    for name, inputs in (("perplexity", {"corpus": "c"}), ("locate", {"corpus": "c"}), ("efficiency", {"versus": "v"})):
+        options = evaluation.options(name, **{"corpus": "c", **inputs})
+        assert options.protocol == evaluation.protocol
+        assert (options.corpus, options.resamples, options.precision) == ("c", 300, "bfloat16")
+    assert evaluation.options("perplexity", corpus="c").by == ("domain", "country")
+    mcq = evaluation.options("mcq")
+    assert (mcq.by, mcq.resamples, mcq.precision) == (("country",), 300, "bfloat16")
+
+
+def test_what_is_not_set_stays_the_measures_own_default(make):
+    evaluation = make(evaluate={"protocol": {"window": 96}}).evaluate
+    assert evaluation.options("locate", corpus="c").protocol.model_fields_set == {"window", "num_documents"}
+    assert evaluation.options("locate", corpus="c").batch_tokens == 2048
+    assert make(evaluate={"batch_tokens": 99}).evaluate.options("locate", corpus="c").batch_tokens == 99
+
+
+def test_a_measures_own_options_win_and_its_protocol_is_laid_over_the_shared_one(make):
+    own = {"locate": {"resamples": 50, "prior": "uniform", "protocol": {"num_documents": 3}}}
+    options = make(measures=own, evaluate={"protocol": {"seed": 5}}).evaluate.options("locate", corpus="c")
+    assert (options.resamples, options.prior) == (50, "uniform")
+    assert (options.protocol.num_documents, options.protocol.window, options.protocol.seed) == (3, 128, 5)
+
+
+ASKED = ("gold", "none", "wrong", "swap:ng", "swap:all", "marginal:uniform", "country", "domain")
+
+
+@pytest.mark.parametrize(
+    ("fields", "conditions"),
+    [
+        (("domain", "country", "continent"), ("gold", "none", "wrong", "swap:ng", "country")),
+        (("domain",), ("none", "country")),
+        ((), ("none",)),
+    ],
+)
+def test_questions_are_asked_under_the_conditions_of_the_recipe_that_show_something_of_them(make, fields, conditions):
+    evaluation = make(evaluate={"conditions": ASKED}).evaluate
+    assert evaluation.options("mcq", fields).conditions == conditions
+    assert evaluation.options("perplexity", fields, corpus="c").conditions == (ASKED if fields else ("none",))
+
+
+def test_conditions_of_a_measure_are_its_own_where_it_names_them(make, questions):
+    own = {"mcq": {"questions": questions, "conditions": ["swap:gh"]}}
+    evaluation = make(measures=own).evaluate
+    assert evaluation.options("mcq", ("country",)).conditions == ("swap:gh",)
+    assert evaluation.options("mcq", ()).conditions == ("none",)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from dateline.conditions import DEFAULT_FIELDS, Metadata, render
 from dateline.errors import UserError
 from dateline.records import body_text
 from dateline.testing import byte_tokenizer
-from dateline.tokens.tokenizer import BOS, EOS, PAD, train_tokenizer
+from dateline.tokens.tokenizer import BOS, EOS, PAD, RESERVED, train_tokenizer
 
 gguf = pytest.importorskip("gguf")
 from dateline.model.gguf import SPLITS, check_gguf, interleave, parity_texts, separate, write_gguf  # noqa: E402
@@ -122,7 +123,9 @@ def test_the_metadata_are_those_of_model_and_tokenizer(written, tokenizer):
     assert found["llama.attention.layer_norm_rms_epsilon"] == pytest.approx(1e-6)
     kinds = found["tokenizer.ggml.token_type"]
     assert kinds[:3] == [gguf.TokenType.CONTROL] * 3
-    assert set(kinds[3:]) == {gguf.TokenType.NORMAL}
+    reserved = len(RESERVED)
+    assert set(kinds[3 : 3 + reserved]) == {gguf.TokenType.CONTROL}
+    assert set(kinds[3 + reserved :]) == {gguf.TokenType.NORMAL}
     assert found["tokenizer.ggml.tokens"] == tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
 
 
@@ -259,6 +262,11 @@ def test_a_plain_models_template_has_no_place(tmp_path, tokenizer):
 # what a check notices
 
 
+def test_without_llama_cpp_a_check_says_so(monkeypatch, written):
+    monkeypatch.setitem(sys.modules, "llama_cpp", None)
+    assert check_gguf(written)[-1] == ("llama.cpp", None, "llama-cpp-python is not installed here")
+
+
 def test_a_replaced_merge_is_noticed(copy):
     reader = gguf.GGUFReader(copy, mode="r+")
     field = reader.get_field("tokenizer.ggml.merges")
@@ -377,6 +385,9 @@ REFUSED = {
     "ignore_merges is True": lambda: byte_level(ignore_merges=True),
     r"changes texts first \(Lowercase\)": lambda: byte_level(normalizer=normalizers.Lowercase()),
     "has no merges": byte_tokenizer,
+    "no end-of-text token": lambda: PreTrainedTokenizerFast(
+        tokenizer_object=byte_level().backend_tokenizer, bos_token=BOS
+    ),
 }
 
 

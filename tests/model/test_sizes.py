@@ -6,7 +6,7 @@ from transformers import LlamaForCausalLM
 
 from dateline.config import validate_recipe
 from dateline.errors import UserError
-from dateline.model.build import llama_config
+from dateline.model.load import llama_config
 from dateline.model.sizes import SIZES, ModelRecipe, flops_per_token, num_parameters
 
 LLAMA3_VOCABULARY = 128_256

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from dateline.conditions import Conditioning
 from dateline.records import Article, article_id, body_text
 from dateline.testing import byte_tokenizer, write_corpus
-from dateline.tokens.encode import EncodeRecipe, encode_corpus
+from dateline.tokens.encode import EncodeRecipe, encode_stage
 from dateline.tokens.loader import IGNORED, Loader
 from dateline.tokens.mix import Mix
 from dateline.tokens.plan import Packing, Plan
@@ -75,7 +75,7 @@ def tokenizer_folder(tmp_path_factory, tokenizer) -> Path:
 @pytest.fixture(scope="session")
 def encoded_folder(tmp_path_factory, corpus_folder, tokenizer_folder) -> Path:
     out = tmp_path_factory.mktemp("encoded") / "encoded"
-    encode_corpus(EncodeRecipe(tokenizer=str(tokenizer_folder)), corpus_folder, out)
+    encode_stage(EncodeRecipe(tokenizer=str(tokenizer_folder)), corpus_folder).make(out)
     return out
 
 

@@ -8,11 +8,11 @@ from tokenizers import decoders, normalizers, pre_tokenizers
 
 from dateline.config import validate_recipe
 from dateline.errors import UserError
-from dateline.manifest import is_current, read_manifest, stage_fingerprint
+from dateline.manifest import is_current, read_manifest
 from dateline.records import Article, body_text
 from dateline.testing import byte_tokenizer, write_corpus
 from dateline.tokens import encode
-from dateline.tokens.encode import EncodeRecipe, encode_corpus, encode_plan
+from dateline.tokens.encode import EncodeRecipe, encode_stage
 from dateline.tokens.store import TEXT_COLUMNS, EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer, tokenizer_fingerprint
 
@@ -41,11 +41,10 @@ def test_the_manifest_counts_what_was_encoded(encoded_folder, bodies, tokenizer)
 def test_every_article_is_there_with_its_metadata_and_its_bytes(encoded, articles, bodies, tokenizer):
     by_split = [a for split in ("train", "validation", "test") for a in articles if a.split == split]
     for index, article in enumerate(by_split):
-        stored = encoded.article(index)
-        assert [getattr(stored, name) for name in TEXT_COLUMNS] == [getattr(article, name) for name in TEXT_COLUMNS]
-        assert tokenizer.decode(stored.tokens) == bodies[article.id]
-        assert stored.num_bytes == len(bodies[article.id].encode())
-        assert not {0, 1, 2} & set(stored.tokens.tolist()), "no special token in a body"
+        assert [encoded.column(name)[index] for name in TEXT_COLUMNS] == [getattr(article, n) for n in TEXT_COLUMNS]
+        assert tokenizer.decode(encoded.tokens(index)) == bodies[article.id]
+        assert encoded.num_bytes[index] == len(bodies[article.id].encode())
+        assert not {0, 1, 2} & set(encoded.tokens(index).tolist()), "no special token in a body"
     assert any("<eos>" in body and "<bos>" in body for body in bodies.values())
 
 
@@ -54,7 +53,7 @@ def test_every_article_is_there_with_its_metadata_and_its_bytes(encoded, article
 def test_a_trained_tokenizer_gives_back_every_byte_of_any_article(tmp_path_factory, pairs):
     folder = tmp_path_factory.mktemp("any")
     corpus = write_corpus(folder / "corpus", [make(n, *pair) for n, pair in enumerate(pairs)])
-    encode_corpus(EncodeRecipe(vocab_size=280), corpus, folder / "out")
+    encode_stage(EncodeRecipe(vocab_size=280), corpus).make(folder / "out")
     encoded = EncodedCorpus.open(folder / "out")
     tokenizer = load_tokenizer(encoded.tokenizer_folder)
     for index, pair in enumerate(pairs):
@@ -65,7 +64,7 @@ def test_a_trained_tokenizer_gives_back_every_byte_of_any_article(tmp_path_facto
 
 def test_batches_and_shards_do_not_show(tmp_path, monkeypatch, corpus_folder, tokenizer_folder, encoded):
     monkeypatch.setattr(encode, "BATCH_DOCUMENTS", 7)
-    encode_corpus(EncodeRecipe(tokenizer=str(tokenizer_folder)), corpus_folder, tmp_path / "out")
+    encode_stage(EncodeRecipe(tokenizer=str(tokenizer_folder)), corpus_folder).make(tmp_path / "out")
     other = EncodedCorpus.open(tmp_path / "out")
     assert other.ids == encoded.ids
     assert [other.tokens(n).tolist() for n in range(52)] == [encoded.tokens(n).tolist() for n in range(52)]
@@ -78,14 +77,14 @@ def test_a_tokenizer_is_trained_on_the_training_split_alone(tmp_path):
     prints = []
     for name, articles in {"a": train, "b": [*train, *test]}.items():
         corpus = write_corpus(tmp_path / name, articles)
-        encode_corpus(EncodeRecipe(vocab_size=290), corpus, tmp_path / f"{name}-out")
+        encode_stage(EncodeRecipe(vocab_size=290), corpus).make(tmp_path / f"{name}-out")
         prints.append(tokenizer_fingerprint(load_tokenizer(tmp_path / f"{name}-out" / "tokenizer")))
     assert prints[0] == prints[1]
 
 
 def test_training_articles_are_a_limit(tmp_path):
     corpus = write_corpus(tmp_path / "c", [make(0, body="river"), *[make(n, body="zebra zebra") for n in range(1, 9)]])
-    encode_corpus(EncodeRecipe(vocab_size=290, training_articles=1), corpus, tmp_path / "out")
+    encode_stage(EncodeRecipe(vocab_size=290, training_articles=1), corpus).make(tmp_path / "out")
     tokens = load_tokenizer(tmp_path / "out" / "tokenizer").get_vocab()
     assert not any("zeb" in token for token in tokens)
 
@@ -93,7 +92,7 @@ def test_training_articles_are_a_limit(tmp_path):
 def test_prefixes_are_short_because_they_are_trained_on(tmp_path):
     articles = [replace(make(n), domain="nation.africa", country="ke") for n in range(40)]
     corpus = write_corpus(tmp_path / "c", articles)
-    encode_corpus(EncodeRecipe(vocab_size=400), corpus, tmp_path / "out")
+    encode_stage(EncodeRecipe(vocab_size=400), corpus).make(tmp_path / "out")
     tokenizer = load_tokenizer(tmp_path / "out" / "tokenizer")
     assert len(tokenizer("URL: nation.africa\nCOUNTRY: ke\nCONTINENT: Africa\n\n")["input_ids"]) < 20
 
@@ -107,27 +106,29 @@ def test_habits_of_a_given_tokenizer_do_not_reach_the_bodies(tmp_path, corpus_fo
     backend.enable_padding(length=16)
     backend.post_processor = TemplateProcessing(single="<bos> $A <eos>", special_tokens=[("<bos>", 0), ("<eos>", 1)])
     habits.save_pretrained(tmp_path / "habits")
-    encode_corpus(EncodeRecipe(tokenizer=str(tmp_path / "habits")), corpus_folder, tmp_path / "out")
+    encode_stage(EncodeRecipe(tokenizer=str(tmp_path / "habits")), corpus_folder).make(tmp_path / "out")
     other = EncodedCorpus.open(tmp_path / "out")
     assert [other.tokens(n).tolist() for n in range(52)] == [encoded.tokens(n).tolist() for n in range(52)]
 
 
 def test_the_plan_says_what_decides_the_result(tmp_path, corpus_folder, tokenizer_folder, encoded_folder, tokenizer):
     given = EncodeRecipe(tokenizer=str(tokenizer_folder))
-    data, parents = encode_plan(given, corpus_folder)
-    assert parents == {
+    stage = encode_stage(given, corpus_folder)
+    assert stage.parents == {
         "corpus": read_manifest(corpus_folder).fingerprint,
         "tokenizer": tokenizer_fingerprint(tokenizer),
     }
-    assert is_current(encoded_folder, stage_fingerprint("encode", data, parents))
-    assert encode_plan(EncodeRecipe(tokenizer=str(tokenizer_folder), vocab_size=999), corpus_folder) == (data, parents)
-    assert encode_plan(EncodeRecipe(vocab_size=999), corpus_folder) != encode_plan(EncodeRecipe(), corpus_folder)
-    assert encode_plan(EncodeRecipe(), corpus_folder)[1].keys() == {"corpus"}
+    assert is_current(encoded_folder, stage.fingerprint)
+    other = encode_stage(EncodeRecipe(tokenizer=str(tokenizer_folder), vocab_size=999), corpus_folder)
+    assert other.fingerprint == stage.fingerprint
+    trained = [encode_stage(EncodeRecipe(**given), corpus_folder) for given in ({"vocab_size": 999}, {})]
+    assert trained[0].fingerprint != trained[1].fingerprint
+    assert trained[1].parents.keys() == {"corpus"}
 
 
 def refused(recipe, corpus, out, match):
     with pytest.raises(UserError, match=match) as caught:
-        encode_corpus(EncodeRecipe(**recipe), corpus, out)
+        encode_stage(EncodeRecipe(**recipe), corpus).make(out)
     assert "\n" not in str(caught.value)
     assert not out.exists()
     assert not list(out.parent.glob(".*partial"))
@@ -158,7 +159,7 @@ def test_a_tokenizer_that_cannot_write_an_article_at_all_is_refused(tmp_path):
 def encode_with(settings, save_tokenizer, tmp_path, articles):
     save_tokenizer(tmp_path / "tokenizer", **settings)
     corpus = write_corpus(tmp_path / "corpus", articles)
-    manifest = encode_corpus(EncodeRecipe(tokenizer=str(tmp_path / "tokenizer")), corpus, tmp_path / "out")
+    manifest = encode_stage(EncodeRecipe(tokenizer=str(tmp_path / "tokenizer")), corpus).make(tmp_path / "out")
     return manifest, EncodedCorpus.open(tmp_path / "out").num_bytes.tolist()
 
 
@@ -172,7 +173,7 @@ def test_documents_that_do_not_come_back_have_no_bytes_and_are_counted(tmp_path,
     assert (manifest.facts["bytes_per_token"], manifest.counts["bytes"]) == (None, 0)
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert line == (
-        f"dateline: warning: {tmp_path / 'out'}: the tokenizer does not give back 2 of 2 documents "
+        f"dateline: warning: {tmp_path / 'corpus'}: the tokenizer does not give back 2 of 2 documents "
         f"({body[:40]!r} comes back as {body[:40].lower()!r}); evaluations will print no bits per byte for them"
     )
 
@@ -219,12 +220,12 @@ def test_a_metaspace_tokenizer_that_gives_everything_back_is_no_warning(tmp_path
 def test_a_finished_folder_is_kept_unless_told_otherwise(tmp_path, corpus_folder, tokenizer_folder):
     out = tmp_path / "out"
     recipe = EncodeRecipe(tokenizer=str(tokenizer_folder))
-    encode_corpus(recipe, corpus_folder, out)
+    encode_stage(recipe, corpus_folder).make(out)
     (out / "note.txt").touch()
     with pytest.raises(UserError, match="already holds something"):
-        encode_corpus(recipe, corpus_folder, out)
+        encode_stage(recipe, corpus_folder).make(out)
     assert (out / "note.txt").exists()
-    encode_corpus(recipe, corpus_folder, out, overwrite=True)
+    encode_stage(recipe, corpus_folder).make(out, overwrite=True)
     assert not (out / "note.txt").exists()
 
 

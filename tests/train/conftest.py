@@ -10,7 +10,7 @@ import torch
 
 from dateline.config import validate_recipe
 from dateline.corpus import CorpusRecipe, NewswireSource, build_corpus
-from dateline.tokens.encode import EncodeRecipe, encode_corpus
+from dateline.tokens.encode import EncodeRecipe, encode_stage
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 from dateline.train.recipe import TrainRecipe
@@ -30,7 +30,7 @@ def encoded(tmp_path_factory):
     """The folder; 300 articles, so that every continent has validation documents."""
     folder = tmp_path_factory.mktemp("newswire")
     build_corpus(CorpusRecipe(newswire=NewswireSource(articles=300), language=None), folder / "corpus")
-    encode_corpus(EncodeRecipe(vocab_size=512), folder / "corpus", folder / "encoded")
+    encode_stage(EncodeRecipe(vocab_size=512), folder / "corpus").make(folder / "encoded")
     return folder / "encoded"
 
 
@@ -71,7 +71,7 @@ def make_recipe(encoded):
 
 @pytest.fixture(scope="session")
 def losses():
-    """Everything in a run's diary but its speed, which no two runs share."""
+    """All records of a run but its speed, which no two runs share."""
 
     def read(run):
         records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]

@@ -19,23 +19,23 @@ def info(tmp_path):
     )  # fmt: skip
 
 
-class Diary(Callback):
-    """Writes down what it is told."""
+class Recorder(Callback):
+    """Writes down its calls."""
 
     def __init__(self):
-        self.told = []
+        self.calls = []
 
     def start(self, run):
-        self.told.append(("start", run.name))
+        self.calls.append(("start", run.name))
 
     def record(self, kind, step, values):
-        self.told.append((kind, step, dict(values)))
+        self.calls.append((kind, step, dict(values)))
 
     def checkpoint(self, step, folder):
-        self.told.append(("checkpoint", step, folder.name))
+        self.calls.append(("checkpoint", step, folder.name))
 
     def finish(self, outcome):
-        self.told.append(outcome)
+        self.calls.append(outcome)
 
 
 class Meddler(Callback):
@@ -64,48 +64,48 @@ def test_a_callback_that_overrides_nothing_does_nothing(info, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_all_are_told_everything_in_order(info, tmp_path):
-    first, second = Diary(), Diary()
+def test_all_are_called_with_everything_in_order(info, tmp_path):
+    first, second = Recorder(), Recorder()
     both = Callbacks([first, second])
     both.start(info)
     both.record("train", 1, {"loss": 2.5})
     both.checkpoint(4, tmp_path / "step-00000004")
     both.finish("interrupted")
-    assert first.told == second.told
-    assert first.told == [
+    assert first.calls == second.calls
+    assert first.calls == [
         ("start", "first"), ("train", 1, {"loss": 2.5}), ("checkpoint", 4, "step-00000004"), "interrupted",
     ]  # fmt: skip
 
 
 def test_numbers_stay_what_they_were(info):
-    diary = Diary()
+    recorder = Recorder()
     values = {"loss": 2.5, "groups": {"Africa": 1}}
     torch.manual_seed(1)
     expected = torch.rand(4)
     torch.manual_seed(1)
-    Callbacks([Meddler(), diary]).record("train", 1, values)
+    Callbacks([Meddler(), recorder]).record("train", 1, values)
     assert torch.equal(torch.rand(4), expected)
     assert values == {"loss": 2.5, "groups": {"Africa": 1}}
-    assert diary.told == [("train", 1, values)]
-    assert diary.told[0][2]["groups"] is not values["groups"]
+    assert recorder.calls == [("train", 1, values)]
+    assert recorder.calls[0][2]["groups"] is not values["groups"]
 
 
 def test_a_run_with_callbacks_and_trackers_has_the_same_weights(make_recipe, losses, tmp_path):
     """Dropout draws from the random state that the meddler disturbs."""
     pytest.importorskip("tensorboard")
     changes = {"model": {"dropout": 0.1}, "checkpoint_every": 4}
-    diary = Diary()
+    recorder = Recorder()
     train_model(make_recipe(**changes), tmp_path / "alone")
     recipe = make_recipe(**changes, track=["tensorboard"])
-    train_model(recipe, tmp_path / "watched", callbacks=[Meddler(), diary])
+    train_model(recipe, tmp_path / "watched", callbacks=[Meddler(), recorder])
     weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("alone", "watched")]
     assert weights[0] == weights[1]
     assert losses(tmp_path / "alone") == losses(tmp_path / "watched")
     records = [json.loads(line) for line in (tmp_path / "watched" / "metrics.jsonl").read_text().splitlines()]
-    told = [entry for entry in diary.told if len(entry) == 3 and entry[0] not in ("start", "checkpoint")]
+    told = [entry for entry in recorder.calls if len(entry) == 3 and entry[0] not in ("start", "checkpoint")]
     assert [{"kind": kind, "step": step, **values} for kind, step, values in told] == records
-    assert (diary.told[0], diary.told[-1]) == (("start", "watched"), "finished")
-    assert ("checkpoint", 4, "step-00000004") in diary.told
+    assert (recorder.calls[0], recorder.calls[-1]) == (("start", "watched"), "finished")
+    assert ("checkpoint", 4, "step-00000004") in recorder.calls
     said = json.loads((tmp_path / "watched" / RUN).read_text())
     assert (said["num_steps"], said["world_size"], said["outcome"]) == (8, 1, "finished")
     assert list((tmp_path / "watched" / "tensorboard").iterdir())
@@ -120,14 +120,14 @@ def test_the_callback_of_the_guide_says_when_the_gain_passes_its_threshold(info,
     watched.start(info)
     for step, group, gain in ((4, "all", 0.005), (8, "Africa", 0.5), (8, "all", 0.02), (12, "all", 0.03)):
         watched.record("gain", step, {"group": group, "gain": gain})
-    assert capsys.readouterr().out == "step 8: the place is worth 0.020 nats per token\n"
+    assert capsys.readouterr().out == "step 8: gain from metadata 0.020 nats per token\n"
 
 
 def test_one_that_fails_ends_the_run_but_does_not_keep_others_from_closing(info):
-    diary = Diary()
+    recorder = Recorder()
     with pytest.raises(OSError, match=r"^no room$"):
-        Callbacks([Fails("no room"), diary]).finish("finished")
-    assert diary.told == ["finished"]
+        Callbacks([Fails("no room"), recorder]).finish("finished")
+    assert recorder.calls == ["finished"]
     with pytest.raises(ExceptionGroup, match="callbacks failed") as caught:
         Callbacks([Fails("one"), Fails("two")]).finish("failed")
     assert [str(error) for error in caught.value.exceptions] == ["one", "two"]

@@ -9,11 +9,12 @@ import torch
 from safetensors.torch import load_file
 
 from dateline.errors import UserError
-from dateline.model.build import build_model, llama_config
+from dateline.model.load import build_model, llama_config
 from dateline.model.sizes import ModelRecipe
 from dateline.train import checkpoint
-from dateline.train.checkpoint import STATE, Saver, belongs_to, checkpoints, load_checkpoint, newest_intact
-from dateline.train.folders.export import describe
+from dateline.train.checkpoint import STATE, Saver, load_checkpoint
+from dateline.train.export import describe
+from dateline.train.folder import belongs_to, checkpoints, newest_intact
 from dateline.train.optim import Optimizer, build_optimizer
 from dateline.train.parallel import ALONE, Parallel
 

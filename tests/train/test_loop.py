@@ -14,14 +14,17 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from dateline.errors import Interrupted, TrainingDiverged, UserError
 from dateline.manifest import read_manifest
+from dateline.model.load import model_fingerprint
 from dateline.train import checkpoint, loop
 from dateline.train import step as step_module
 from dateline.train.callbacks import Callback
-from dateline.train.checkpoint import checkpoints, export_model
-from dateline.train.loop import build_loader, train_identity, train_model, train_plan
+from dateline.train.export import export_model
+from dateline.train.folder import checkpoints
+from dateline.train.guard import Guard
+from dateline.train.loop import train_model
 from dateline.train.metrics import MetricsFile
-from dateline.train.parallel import Elsewhere, Parallel
-from dateline.train.survival.guard import Guard
+from dateline.train.parallel import Parallel, RemoteRankFailure
+from dateline.train.recipe import build_loader, train_identity, train_plan
 
 STEPS = 8
 FIELDS = ("num_body_tokens", "num_tokens")
@@ -113,7 +116,7 @@ def test_transformers_loads_the_result(whole, losses):
         assert float(model(input_ids=ids, labels=ids).loss) < train_losses(losses(whole))[0]
 
 
-def test_the_diary_counts_what_the_loader_gives(whole, losses, make_recipe, corpus, tokenizer):
+def test_the_log_counts_what_the_loader_gives(whole, losses, make_recipe, corpus, tokenizer):
     loader = build_loader(make_recipe(), corpus, tokenizer)
     assert loader.num_batches() == STEPS
     records = [record for record in losses(whole) if record["kind"] == "train"]
@@ -280,7 +283,7 @@ def test_killed_while_writing_a_checkpoint(tmp_path, make_recipe, whole, losses,
         return seal(*args)
 
     monkeypatch.setattr(checkpoint, "seal", dies_the_second_time)
-    with pytest.raises((Killed, Elsewhere)):
+    with pytest.raises((Killed, RemoteRankFailure)):
         train_model(make_recipe(checkpoint_every=2), out)
     assert steps_saved(out) == [2]
     assert (out / "checkpoints" / "latest").read_text() == "step-00000002\n"
@@ -548,7 +551,7 @@ def steps_of(run):
 
 
 def kill_at(processes, run, step):
-    """Kills all processes as soon as the diary knows of a step."""
+    """Kills all processes as soon as the log has a record of a step."""
     while steps_of(run) < step and all(process.is_alive() for process in processes):
         processes[0].join(0.005)
     for process in processes:
@@ -691,7 +694,7 @@ def test_mfu_is_told_where_a_peak_is_known(tmp_path, make_recipe):
 def test_a_run_starts_from_the_weights_of_another(tmp_path, make_recipe, whole, corpus):
     recipe = make_recipe(steps=1, validate_every=0).model_copy(update={"init_from": str(whole)})
     manifest = train_model(recipe, tmp_path / "run")
-    known = json.loads((whole / "model" / "dateline.json").read_text())["fingerprint"]
+    known = model_fingerprint(whole)
     assert manifest.parents == {"encoded": corpus.manifest.fingerprint, "init_from": known}
     one, two = weights(whole), weights(tmp_path / "run")
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 2e-3

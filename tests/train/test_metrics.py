@@ -1,4 +1,4 @@
-"""The diary has no gaps and no repeats, whatever happened to the run."""
+"""`metrics.jsonl` has no gaps and no repeats, whatever happened to the run."""
 
 import json
 
@@ -9,10 +9,10 @@ from dateline.train.metrics import METRICS, MetricsFile, read_metrics
 
 
 def fill(folder, steps):
-    diary = MetricsFile(folder)
+    file = MetricsFile(folder)
     for step in steps:
-        diary.write("train", step, loss=step / 4)
-    return diary
+        file.write("train", step, loss=step / 4)
+    return file
 
 
 def steps_of(folder):
@@ -20,9 +20,9 @@ def steps_of(folder):
 
 
 def test_records_come_back_as_written(tmp_path):
-    diary = MetricsFile(tmp_path)
-    diary.write("train", 1, loss=0.1 + 0.2, lr=1e-3)
-    diary.write("validation", 1, group="Côte d’Ivoire", loss=2.5)
+    file = MetricsFile(tmp_path)
+    file.write("train", 1, loss=0.1 + 0.2, lr=1e-3)
+    file.write("validation", 1, group="Côte d’Ivoire", loss=2.5)
     assert read_metrics(tmp_path) == [
         {"kind": "train", "step": 1, "loss": 0.1 + 0.2, "lr": 1e-3},
         {"kind": "validation", "step": 1, "group": "Côte d’Ivoire", "loss": 2.5},
@@ -30,12 +30,12 @@ def test_records_come_back_as_written(tmp_path):
 
 
 def test_every_record_is_one_line_and_there_at_once(tmp_path):
-    diary = MetricsFile(tmp_path)
-    diary.write("train", 1, note="two\nlines\u2028three")
+    file = MetricsFile(tmp_path)
+    file.write("train", 1, note="two\nlines\u2028three")
     assert len((tmp_path / METRICS).read_text().splitlines()) == 1
 
 
-def test_a_new_run_starts_a_new_diary(tmp_path):
+def test_a_new_run_starts_a_new_file(tmp_path):
     fill(tmp_path, [1, 2])
     MetricsFile(tmp_path)
     assert read_metrics(tmp_path) == []
@@ -44,15 +44,15 @@ def test_a_new_run_starts_a_new_diary(tmp_path):
 
 def test_resuming_drops_what_lies_beyond_the_checkpoint(tmp_path):
     fill(tmp_path, [1, 2, 3, 4, 5])
-    diary = MetricsFile(tmp_path, resume_at=3)
+    file = MetricsFile(tmp_path, resume_at=3)
     assert steps_of(tmp_path) == [1, 2, 3]
-    diary.write("train", 4, loss=9.0)
+    file.write("train", 4, loss=9.0)
     assert steps_of(tmp_path) == [1, 2, 3, 4]
 
 
 def test_resuming_keeps_every_record_of_the_checkpoints_step(tmp_path):
-    diary = fill(tmp_path, [2])
-    diary.write("validation", 2, loss=1.0)
+    file = fill(tmp_path, [2])
+    file.write("validation", 2, loss=1.0)
     MetricsFile(tmp_path, resume_at=2)
     assert [record["kind"] for record in read_metrics(tmp_path)] == ["train", "validation"]
 
@@ -91,7 +91,7 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path):
     assert len((tmp_path / METRICS).read_text().splitlines()) == 3  # nothing was lost by looking
 
 
-def test_no_diary_no_records(tmp_path):
+def test_no_file_no_records(tmp_path):
     assert read_metrics(tmp_path) == []
 
 

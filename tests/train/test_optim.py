@@ -5,7 +5,7 @@ import torch
 
 from dateline.config import validate_recipe
 from dateline.errors import UserError
-from dateline.model.build import build_model, llama_config
+from dateline.model.load import build_model, llama_config
 from dateline.model.sizes import ModelRecipe
 from dateline.train.optim import Optimizer, build_optimizer
 

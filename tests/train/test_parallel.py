@@ -225,7 +225,7 @@ def test_an_error_of_one_process_is_told_once_and_ends_all(make_recipe, start, t
     for process in processes:
         process.join(60)
         assert process.exitcode == 1
-    assert "parallel.Elsewhere" in (tmp_path / "said0.txt").read_text()
+    assert "parallel.RemoteRankFailure" in (tmp_path / "said0.txt").read_text()
     assert "UserError: nowhere: no such folder" in (tmp_path / "said1.txt").read_text()
     assert not (tmp_path / "run").exists()
 

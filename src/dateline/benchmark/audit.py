@@ -18,7 +18,7 @@ from dateline.benchmark import checks
 from dateline.benchmark.checks import Finding
 from dateline.benchmark.guesser import guessers
 from dateline.benchmark.questions import QuestionSet, read_question_set
-from dateline.manifest import Manifest, new_folder, write_manifest
+from dateline.stage import Made, Stage
 
 AUDIT = "audit.json"
 ITEMS = "items.parquet"
@@ -44,6 +44,11 @@ class Audit:
     """What an audit of a set of questions found."""
 
     path: Path
+    file: str
+    """Fingerprint of the file, 16 hex digits."""
+    quota: Mapping[str, int] | str
+    rotated: bool
+    """Whether the set is only scored over all rotations of the options."""
     num_items: int
     num_questions: int
     """Items of which a question could be made."""
@@ -77,6 +82,8 @@ def audit_questions(path: Path | str, *, quota: Mapping[str, int] | str = "", ro
         (True, 'Fit for use: no check is unfit.')
     """
     found = read_question_set(path)
+    with found.path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     findings = [checks.defects(found)]
     suspects = [Suspect("defects", problem.where, "", "", "", (), "", problem.message) for problem in found.problems]
     if found.questions:
@@ -91,7 +98,18 @@ def audit_questions(path: Path | str, *, quota: Mapping[str, int] | str = "", ro
     findings.sort(key=lambda finding: order[finding.verdict])
     fit = findings[0].verdict != "unfit"
     sentence = _sentence(findings, rotated)
-    return Audit(found.path, found.num_items, len(found.questions), findings, suspects, fit, sentence)
+    return Audit(
+        path=found.path,
+        file=digest,
+        quota=quota,
+        rotated=rotated,
+        num_items=found.num_items,
+        num_questions=len(found.questions),
+        findings=findings,
+        suspects=suspects,
+        fit=fit,
+        sentence=sentence,
+    )
 
 
 def _sentence(findings: list[Finding], rotated: bool) -> str:
@@ -126,18 +144,22 @@ def as_plain(audit: Audit) -> dict[str, Any]:
     return plain
 
 
-def write_audit(audit: Audit, out: Path, *, recipe: Mapping[str, Any], overwrite: bool = False) -> None:
-    """Writes an audit as a folder.
+def audit_stage(audit: Audit) -> Stage:
+    """Returns the stage that keeps an audit: `audit.json`, and `items.parquet` with the items to read.
 
     Args:
-        audit: of a file that is still there.
-        out: folder to make.
-        recipe: the settings of the audit.
-        overwrite: replace an earlier audit.
+        audit: what `audit_questions` returned.
 
-    Raises:
-        UserError: where the folder may not be made.
+    Example:
+        >>> audit_stage(audit_questions("questions.jsonl")).make(Path("runs/audit")).facts["fit"]
+        True
     """
+    quota = audit.quota if isinstance(audit.quota, str) else dict(audit.quota)
+    recipe = {"quota": quota, "rotated": audit.rotated}
+    return Stage(STAGE, recipe, {"questions": audit.file}, lambda folder: _write(audit, folder))
+
+
+def _write(audit: Audit, folder: Path) -> Made:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -148,28 +170,19 @@ def write_audit(audit: Audit, out: Path, *, recipe: Mapping[str, Any], overwrite
             **dict.fromkeys(("answer", "why"), pa.string()),
         }
     )
-    with audit.path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    rows = [asdict(suspect) for suspect in audit.suspects]
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / ITEMS, compression="zstd")
+    (folder / AUDIT).write_text(json.dumps(as_plain(audit), indent=2) + "\n", encoding="utf-8")
     verdicts = [finding.verdict for finding in audit.findings]
-    with new_folder(out, overwrite=overwrite, stage=STAGE) as folder:
-        rows = [asdict(suspect) for suspect in audit.suspects]
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / ITEMS, compression="zstd")
-        (folder / AUDIT).write_text(json.dumps(as_plain(audit), indent=2) + "\n", encoding="utf-8")
-        write_manifest(
-            folder,
-            Manifest.of(
-                STAGE,
-                recipe,
-                {"questions": digest},
-                counts={
-                    "in": audit.num_items,
-                    "kept": audit.num_questions,
-                    **{name: verdicts.count(name) for name in ("fit", "look", "unfit")},
-                },
-                drops={"not a question": audit.num_items - audit.num_questions},
-                facts={"fit": audit.fit, "sentence": audit.sentence},
-            ),
-        )
+    return Made(
+        counts={
+            "in": audit.num_items,
+            "kept": audit.num_questions,
+            **{name: verdicts.count(name) for name in ("fit", "look", "unfit")},
+        },
+        drops={"not a question": audit.num_items - audit.num_questions},
+        facts={"fit": audit.fit, "sentence": audit.sentence},
+    )
 
 
 def _numbers(finding: Finding) -> dict[str, Any]:

@@ -206,7 +206,7 @@ def defects(found: QuestionSet) -> Finding:
 
 
 def size(found: QuestionSet) -> Finding:
-    """Returns how sure an accuracy on this set can be, in the widest case."""
+    """Returns the widest 95% interval that an accuracy on this set can have."""
     number = len(found.questions)
     half = 1.96 * 0.5 / math.sqrt(number)
     return Finding(

@@ -1,9 +1,7 @@
-"""The command `dateline`: one verb a file.
+"""The command `dateline`: the registry of verbs, and exit codes.
 
-Enters: the words of a command line. Leaves: an exit code: 0, or 2 for the user's mistakes, 1 for failures, 3 where an
-audit finds a set unfit, 130 when stopped.
-Deliberately not done: no work here, and no heavy import: a verb's module loads when the verb is called, and torch when
-the verb has checked its arguments.
+0 is success, 1 a failure, 2 a mistake of the user, 3 an audit that finds a set unfit, 130 an interruption. A verb's
+module is imported when the verb is called, and torch when the verb has checked its arguments.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from dateline import __version__
 from dateline.errors import Interrupted, TrainingDiverged, UserError, one_line
 
 VERBS = {
-    "quickstart": "see it all work: a plain and a conditioned model on the embedded newswire, and a report",
+    "quickstart": "a plain and a conditioned model on the embedded newswire, and a report",
     "place": "what URLs say about their origin",
     "outlets": "outlets that a corpus's declared countries suggest: outlets learn CORPUS",
     "newswire": "write the embedded newswire, whose entropy is known",
@@ -31,21 +29,22 @@ VERBS = {
     "encode": "a corpus into tokens",
     "train": "one model from an encoded corpus",
     "watch": "follow a run or an experiment from another terminal",
-    "export": "a run's checkpoint as a Hugging Face folder",
+    "export": "a run's checkpoint as a Hugging Face folder or a GGUF file; export check FILE.gguf",
     "launch": "train on a Slurm cluster, again after every pre-emption",
-    "eval": "measure a model: eval perplexity, eval mcq, eval efficiency",
-    "locate": "where a text comes from, as a conditioned model sees it",
-    "audit": "whether a set of questions is fit for use: audit mcq FILE",
+    "eval": "measure a model: eval perplexity, locate, mcq, efficiency",
+    "locate": "infer the country of a text with a conditioned model",
+    "audit": "whether a set of multiple-choice questions is fit for use: audit mcq FILE",
     "experiment": "several runs in one recipe, from corpus to report",
     "validate": "what a recipe would run, without running it",
     "report": "the report again, from the score table",
 }
-MODULES = {
-    "eval": "evaluation",
-    **{name: f"evaluation.{name}" for name in ("locate", "audit")},
-    **{name: f"training.{name}" for name in ("watch", "export", "launch")},
+FUNCTIONS = {
+    "quickstart": "experiment.quickstart",
+    "report": "experiment.report",
+    "newswire": "corpus.newswire",
+    "eval": "evaluate.run",
 }
-"""Verbs whose module has another name."""
+"""Verbs whose function is not `run` in a module of their own name."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -92,7 +91,8 @@ def verb(name: str) -> Callable[[list[str]], None]:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    run: Callable[[list[str]], None] = importlib.import_module(f"dateline.cli.{MODULES.get(name, name)}").run
+    module, _, function = FUNCTIONS.get(name, f"{name}.run").rpartition(".")
+    run: Callable[[list[str]], None] = getattr(importlib.import_module(f"dateline.cli.{module}"), function)
     return run
 
 
@@ -102,7 +102,7 @@ def overview() -> str:
     lines = "\n".join(f"  {name:<{width}}  {text}" for name, text in VERBS.items())
     return (
         "usage: dateline VERB ...\n\n"
-        "Language models that know where a text comes from.\n\n"
+        "Language models conditioned on where a text comes from.\n\n"
         f"{lines}\n\n"
         "dateline VERB --help shows a verb's options. --version prints the version, --debug a traceback on errors."
     )

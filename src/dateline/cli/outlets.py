@@ -1,25 +1,21 @@
-"""`dateline outlets learn`: outlets that a corpus's declared countries suggest.
-
-Enters: a corpus folder. Leaves: a table, and with --out a CSV file that a recipe can name under `outlets`.
-Deliberately not done: nothing is added to any table without a person's having looked at it; one verb, `learn`, so far.
-"""
+"""`dateline outlets learn`: outlets that a corpus's declared countries suggest, as a table or CSV to check by hand."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from dateline.cli.options import read_arguments
+from dateline.config import Section
 from dateline.errors import UserError
 
 if TYPE_CHECKING:
     from dateline.places.learn import OutletEvidence, Proposal
 
 
-@dataclass(frozen=True)
-class Learn:
+class Learn(Section):
     """Proposes outlets (domain, country) from the countries that a corpus's own documents declare.
 
     Rows that the shipped table has are left out; rows that it or the suffix contradicts are shown, not written.
@@ -45,7 +41,7 @@ def run(words: list[str]) -> None:
         raise SystemExit(0 if words else 2)
     if words[0] != "learn":
         raise UserError(f"dateline outlets: unknown action '{words[0]}'; known is: learn")
-    args = tyro.cli(Learn, prog="dateline outlets learn", args=words[1:])
+    args = read_arguments("dateline outlets learn", Learn, words[1:])
     from dateline.places.learn import read_evidence, weigh, write_proposals
 
     evidence = read_evidence(args.corpus)

@@ -1,40 +1,38 @@
-"""`dateline place`: what URLs say about their origin.
-
-Enters: URLs as arguments or, for `-`, lines of standard input. Leaves: a table, or a JSON object a line.
-Deliberately not done: no request to any of the URLs.
-"""
+"""`dateline place`: what URLs say about their origin; none of them is requested."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Annotated
 
+import pydantic
 import tyro
 
+from dateline.cli.options import read_arguments
+from dateline.config import Section
 from dateline.errors import UserError
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Section):
     """Shows what each URL says about its origin: domain, country, continent, and the evidence for it.
 
     The outlet table, the country-code suffix and hints in host, path and query are looked at; nothing is fetched.
     """
 
-    urls: Annotated[tuple[str, ...], tyro.conf.Positional]
+    urls: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     """URLs; - reads them from standard input, one a line."""
     country: str = ""
     """Country that the data itself declares: the strongest evidence."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    as_json: tyro.conf.FlagCreatePairsOff[bool] = pydantic.Field(default=False, alias="json")
     """Print one JSON object a line, in the order of the arguments."""
 
 
 def run(words: list[str]) -> None:
     """Runs the verb."""
-    args = tyro.cli(Place, prog="dateline place", args=words)
+    args = read_arguments("dateline place", Place, words)
     from dateline.places import country, resolve
 
     if not args.urls:
@@ -42,7 +40,7 @@ def run(words: list[str]) -> None:
     if args.country and country(args.country) is None:
         raise UserError(f"--country '{args.country}': is no country; write an ISO code such as gb, or a name")
     pairs = ((url, resolve(url, args.country)) for url in _read(args.urls))
-    if args.json:
+    if args.as_json:
         for url, place in pairs:
             print(json.dumps({"url": url, **asdict(place)}))
         return

@@ -1,8 +1,4 @@
-"""`dateline train`: one model, on one process or several.
-
-Enters: a training recipe. Leaves: a run's folder with the model in `model/`.
-Deliberately not done: no processes on other machines; torchrun and `dateline launch` start those, with these words.
-"""
+"""`dateline train`: one model, on one process or several; torchrun and `dateline launch` call it too."""
 
 from __future__ import annotations
 
@@ -13,21 +9,21 @@ import sys
 import tempfile
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import pydantic
 import tyro
 
-from dateline.config import load_recipe
+from dateline.cli.options import read_words
+from dateline.config import Section, load_recipe
 from dateline.errors import Interrupted, TrainingDiverged, UserError
 
 GRACE = 2.0
 """Seconds that a silent process leaves to the one that speaks."""
 
 
-@dataclass(frozen=True)
-class Train:
+class Train(Section):
     """Trains one model on an encoded corpus.
 
     Any value of the recipe can be given as --section.key VALUE, for example --train.steps 200 or --data runs/encoded.
@@ -41,15 +37,13 @@ class Train:
     """Continue from the newest checkpoint in --out, with the same loss curve as if nothing had happened."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Replace the run that stands there."""
-    nproc: int = 1
+    nproc: Annotated[int, pydantic.Field(ge=1)] = 1
     """Processes on this machine that share the run, one a GPU; the same as torchrun --nproc-per-node."""
 
 
 def run(words: list[str]) -> None:
     """Runs the verb; of several processes, the first speaks for all."""
-    args, overrides = tyro.cli(Train, prog="dateline train", args=words, return_unknown_args=True)
-    if args.nproc < 1:
-        raise UserError(f"--nproc {args.nproc}: give the number of processes, 1 or more")
+    args, overrides = read_words("dateline train", Train, words)
     rank = int(os.environ.get("RANK", "0"))
     if args.nproc > 1:
         if "WORLD_SIZE" in os.environ:
@@ -63,9 +57,9 @@ def run(words: list[str]) -> None:
     except UserError:
         _hush(rank)  # each process reads the same words
         raise
-    from dateline.train.checkpoint import checkpoints
+    from dateline.train.folder import checkpoints
     from dateline.train.loop import train_model
-    from dateline.train.parallel import Elsewhere
+    from dateline.train.parallel import RemoteRankFailure
 
     if args.resume and rank == 0 and not checkpoints(args.out):
         print(f"{args.out}: no checkpoint to resume from; starting at the first step", file=sys.stderr)
@@ -74,7 +68,7 @@ def run(words: list[str]) -> None:
     except (Interrupted, TrainingDiverged):  # decided by all
         _hush(rank)
         raise
-    except Elsewhere:
+    except RemoteRankFailure:
         _hush(rank or 1)
         sys.exit(1)
     if rank == 0:
@@ -86,7 +80,7 @@ def run(words: list[str]) -> None:
 
 
 def _hush(rank: int) -> None:
-    """Lets a process end without a word, and after the one that has something to say.
+    """Lets a process end silently, after the one that reports the error.
 
     A launcher ends all processes as soon as one has ended.
     """

@@ -1,8 +1,7 @@
-"""What the model is told in evaluation: the truth or a part of it, nothing, or a lie.
+"""Evaluation conditions: gold, partial, absent or counterfactual metadata, and the prefix that each gives a document.
 
-Enters: a condition's name and the places of the documents under evaluation. Leaves: a prefix text for each document.
-Deliberately not done: conditions never touch the body, and never look at model or tokenizer. A `marginal` condition
-has no prefix of its own: it is an average over those of `swap`, which whoever scores computes.
+A condition never changes the body. A `marginal` condition has no prefix of its own: it averages over those of `swap`,
+which the scorer computes.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class Condition:
     """What the prefix shows; for `marginal`, what those of its swaps show."""
     transform: Literal["gold", "none", "wrong", "swap", "marginal"]
     country: str = ""
-    """For `swap`: the country that every document is said to come from, or `all`."""
+    """For `swap`: the country whose place every document is conditioned on, or `all`."""
     prior: Prior = "uniform"
     """For `marginal`: how probable each country is before the text is read."""
 
@@ -39,7 +38,7 @@ def parse_condition(name: str, fields: Sequence[Field]) -> Condition:
 
     `gold`, `none` and `wrong`; `swap:<country>`, or `swap:all` for each country that is evaluated in turn;
     `marginal:uniform` and `marginal:corpus` for p(text) = sum over countries of p(country) p(text | swap:country); and
-    names of fields joined by `+` (`country`, `url_hash`, `country+continent`), which tell the true place by these only.
+    names of fields joined by `+` (`country`, `url_hash`, `country+continent`), which show only these of the true place.
 
     Args:
         name: what the user wrote.
@@ -143,7 +142,7 @@ class Conditioner:
             }
             if not all(self._other.values()):
                 raise UserError(
-                    "condition 'wrong': all documents are from one continent, so there is no other place to claim; "
+                    "condition 'wrong': all documents are from one continent, so there is no counterfactual place; "
                     "leave it out or use swap:<country>"
                 )
         if condition.transform == "swap":
@@ -152,10 +151,10 @@ class Conditioner:
             ]
 
     def metadata(self, metadata: Metadata, document_id: str) -> Metadata:
-        """Returns what is claimed of a document: its own metadata or, under `wrong` and `swap`, another place's.
+        """Returns the metadata that the prefix shows: the document's own, or a counterfactual place (`wrong`, `swap`).
 
         The other place is drawn uniformly from the distinct outlets in the pool by a hash of (seed, document). Its URL
-        comes with it, because the document's own would give the truth away; the date is no place and stays.
+        comes with it, because the document's own would reveal the true place; the date stays.
         """
         if self.condition.transform == "wrong":
             candidates = self._other[metadata.continent]

@@ -1,7 +1,4 @@
-"""Which fields a training document shows: a pure function of (seed, document, epoch).
-
-Enters: the recipe's `conditions` section and document keys. Leaves: for each document, a bit mask over the fields.
-Deliberately not done: no random state; a document's choice can be recomputed at any time on any machine.
+"""Prefix dropout: which fields a training document shows, a pure function of (seed, document, epoch).
 
 Dropout of the whole prefix teaches one checkpoint to work with and without it. Always-conditioned training collapses
 when no prefix is given (MeCo, arXiv 2501.01956: ten-task average 50.3 against 56.4 with 10% plain documents).
@@ -27,7 +24,7 @@ WHOLE = 0xD1CE
 
 
 class Conditioning(Section):
-    """What the model is told while it trains. `fields: []` trains the plain model."""
+    """Which metadata the training prefixes show. `fields: []` trains the plain model."""
 
     fields: tuple[Field, ...] = DEFAULT_FIELDS
     """Fields of the prefix, in training."""

@@ -1,8 +1,4 @@
-"""The metadata fields that a prefix can show.
-
-Enters: the metadata columns of one document. Leaves: the text of one field.
-Deliberately not done: no field is derived from the body, and nothing is guessed: an unknown field is an empty string.
-"""
+"""The metadata fields that a prefix can show, and their text for one document. An unknown field is an empty string."""
 
 from __future__ import annotations
 

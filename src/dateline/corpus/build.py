@@ -1,11 +1,7 @@
-"""The build: files through readers, gates, duplicates and split into one finished folder.
+"""The corpus build: files through readers, gates, duplicates and split into one finished folder, whole or not at all.
 
-Enters: a `CorpusRecipe`. Leaves: `data/*.parquet`, `dropped/`, `review/`, `outlets.csv`, `audit.json`, `README.md`,
-`manifest.json`, all of them or nothing.
-Deliberately not done: no document passes through this module: it sets the steps in a row (`steps/`), has them run
-(`executors.py`), and puts together what they left.
-
-A build that is stopped, by whatever, is continued by the same command. Its work lies beside the result in
+This module sets the steps (`steps/`) in a row, has them run (`executors.py`), and puts together what they left. A build
+that was stopped is continued by the same command: its work lies beside the result in
 `.<name>.work/<fingerprint of recipe and inputs>`, so that another recipe never meets its marks.
 """
 
@@ -16,6 +12,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +21,7 @@ from datatrove.pipeline.base import PipelineStep
 from dateline.corpus.audit import Tally, check_coverage, summarize
 from dateline.corpus.card import dataset_card
 from dateline.corpus.executors import Stage, check_ray, run_local, run_ray, seconds_by_step, submit_slurm
-from dateline.corpus.plan import STAGE, Plan, plan_corpus, work_folder
+from dateline.corpus.plan import STAGE, Plan, corpus_fingerprint_parents, plan_corpus, work_folder
 from dateline.corpus.recipe import CorpusRecipe
 from dateline.corpus.steps.decide import Decide
 from dateline.corpus.steps.judge import judges
@@ -37,8 +34,27 @@ from dateline.errors import UserError
 from dateline.manifest import Manifest, check_free, is_current, new_folder, read_manifest, write_manifest
 from dateline.places import load_outlet_tables
 from dateline.records import SPLITS
+from dateline.stage import Stage as FolderStage
 
 PACKAGES = ("pyarrow", "py3langid", "tldextract", "datatrove", "rensa")
+
+
+@dataclass(frozen=True)
+class CorpusStage(FolderStage):
+    """A corpus build as a stage: its work lies beside the folder, so that an interrupted build continues."""
+
+    building: CorpusRecipe | None = None
+
+    def make(self, out: Path, *, overwrite: bool = False) -> Manifest:
+        """Builds the corpus, in place of an earlier one where `overwrite` says so."""
+        assert self.building is not None
+        return build_corpus(self.building, out, overwrite=overwrite)
+
+
+def corpus_stage(recipe: CorpusRecipe) -> CorpusStage:
+    """Returns the stage that builds a corpus on this machine."""
+    data = recipe.model_dump(mode="json")
+    return CorpusStage(STAGE, data, corpus_fingerprint_parents(recipe), building=recipe)
 
 
 def build_corpus(

@@ -1,8 +1,6 @@
-"""Card: the corpus folder's README.md, in the form that the Hugging Face hub reads.
+"""The corpus folder's README.md: a dataset card in the form that the Hugging Face hub reads.
 
-Enters: the audit and the manifest. Leaves: Markdown with a YAML header.
-Deliberately not done: no licence is claimed: the texts belong to those who wrote them, and only the user knows what
-may be published.
+It claims no licence: only the user knows what may be published.
 """
 
 from __future__ import annotations

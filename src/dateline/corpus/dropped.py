@@ -1,8 +1,4 @@
-"""Dropped: every document that is not in the corpus, whole, under the reason why.
-
-Enters: dropped documents. Leaves: `dropped/<reason>/<part>.jsonl.gz`, which `dateline corpus` can read again.
-Deliberately not done: nothing is shortened: a filter that was wrong must be reversible.
-"""
+"""Dropped documents, whole, by reason: `dropped/<reason>/<part>.jsonl.gz`, which `dateline corpus` can read again."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Executors: who runs the tasks of a build: this machine, a Slurm cluster, or Ray.
-
-Enters: stages (a row of steps, a number of tasks) and a work folder. Leaves: finished tasks, each with datatrove's
-mark of completion, log and statistics under `logs/<stage>`.
-Deliberately not done: no second code path: the steps are the same everywhere, and so is what they write.
-"""
+"""Executors: the tasks of a build on this machine, on a Slurm cluster, or on Ray; the steps are the same everywhere."""
 
 from __future__ import annotations
 

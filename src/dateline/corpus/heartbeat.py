@@ -1,8 +1,4 @@
-"""Heartbeat: how many documents the tasks of a stage have passed, for whoever watches.
-
-Enters: counts by task. Leaves: one small file a task with a number in it, and their sum.
-Deliberately not done: nothing depends on it: a lost count costs an exact progress bar, no document.
-"""
+"""How many documents the tasks of a stage have passed: one small file a task, for progress bars only."""
 
 from __future__ import annotations
 

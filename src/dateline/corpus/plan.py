@@ -1,8 +1,7 @@
-"""Plan: a build before it is run: its inputs, its tasks, its folder.
+"""The plan of a build: its inputs, its tasks, its folder.
 
-Enters: a recipe. Leaves: what identifies the build, and how its work is divided.
-Deliberately not done: nothing depends on the number of workers or on the machine: the same recipe on the same files
-gives the same tasks and, byte for byte, the same corpus.
+Nothing depends on the number of workers or on the machine: the same recipe on the same files gives the same tasks and,
+byte for byte, the same corpus.
 """
 
 from __future__ import annotations
@@ -37,8 +36,7 @@ class Plan(NamedTuple):
 def corpus_fingerprint_parents(recipe: CorpusRecipe) -> dict[str, str]:
     """Returns path -> fingerprint of every file that the recipe reads, without building anything.
 
-    With `stage_fingerprint("corpus", recipe.model_dump(mode="json"), parents)` this tells whether a folder is
-    current. Local files are read once for it; the newswire has no parents but the package's version.
+    Local files are read once for it; the newswire has none.
     """
     return {path: file_fingerprint(path) for path in (*expand_paths(recipe.paths), *recipe.outlets)}
 

@@ -1,8 +1,4 @@
-"""The recipe of a corpus: which files, what is kept, how it is split.
-
-Enters: the `corpus` section of a recipe. Leaves: `CorpusRecipe`, validated.
-Deliberately not done: no look at files, no defaults that depend on the machine. Paths are those of the working folder.
-"""
+"""The recipe of a corpus: which files, what is kept, how it is split."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Shards: articles to Parquet and back.
-
-Enters: articles one by one. Leaves: `data/<split>-00000.parquet`, zstd, columns as in `Article`, readable by
-`datasets.load_dataset("parquet", data_files=...)`; and from such a folder, the articles again.
-Deliberately not done: no sorting, no shuffling (order is the loader's business), no statistics beyond Parquet's own.
-"""
+"""Articles to Parquet (`data/<split>-00000.parquet`, which `datasets.load_dataset` reads) and back."""
 
 from __future__ import annotations
 

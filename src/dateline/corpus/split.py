@@ -1,9 +1,8 @@
-"""Split: which documents are trained on, watched while training, and tested on.
+"""The split: which documents are trained on, validated on, and tested on.
 
-Enters: an index entry for every document, and which clusters of copies they belong to. Leaves: a split for each.
-Deliberately not done: no random numbers: a split follows from the documents' words, outlets and dates and from the
-recipe. With `by: document` a document keeps its split when files are added, except where its country crosses
-`enough`, or a share would have been left without a document.
+There are no random numbers: a split follows from the documents' words, outlets and dates and from the recipe. With
+`by: document` a document keeps its split when files are added, except where its country crosses `enough`, or a share
+would have been left without a document.
 
 In this order: what the recipe holds out is tested on; a country with too few documents is trained on; the rest is
 divided within each country by the shares. A cluster of copies goes one way as a whole.

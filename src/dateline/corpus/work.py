@@ -1,9 +1,7 @@
-"""Work: the folder in which a corpus is built, task by task.
+"""The folder in which a corpus is built, task by task.
 
-Enters: what the steps of one task found. Leaves: files that the next stage reads back; every task's folder appears
-under its name whole or not at all, so that a killed task leaves nothing and two processes that happen to do the same
-task do no harm.
-Deliberately not done: nothing here is meant to be kept; the finished corpus is made of other files.
+Every task's folder appears under its name whole or not at all, so that a killed task leaves nothing and two processes
+that happen to do the same task do no harm.
 
     pieces/00012/articles.arrow    kept articles, with what later stages ask of them
     pieces/00012/index.bin         a fixed-size entry (`ENTRY`) an article

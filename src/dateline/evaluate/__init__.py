@@ -1,6 +1,4 @@
-"""Checkpoint -> scores: protocols, perplexity by group and condition, paired statistics, and samples.
+"""What a model knows of a text, and of where it comes from: perplexity, country inference, questions, efficiency.
 
-Enters: a model folder and an encoded corpus. Leaves: `documents.parquet` (one row a document and condition) and
-`scores.parquet` (one row a number), which every figure and test of a report is computed from.
-Deliberately not done: no scores of different protocols in one table, no comparison on different tokens.
+Every measure is a stage that adds rows to the long tables of `dateline.scores`, from which reports are made.
 """

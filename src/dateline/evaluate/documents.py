@@ -15,7 +15,7 @@ import numpy.typing as npt
 from dateline.conditions import Conditioner, Metadata
 from dateline.errors import UserError
 from dateline.evaluate.protocol import Protocol, Tokens
-from dateline.evaluate.subject import Subject
+from dateline.model.load import Subject
 from dateline.tokens.store import EncodedCorpus
 
 

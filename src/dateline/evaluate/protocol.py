@@ -1,9 +1,7 @@
 """What makes two scores comparable, frozen and fingerprinted.
 
-Enters: a recipe's `protocol` section; body and prefix tokens. Leaves: the sample of documents, and the segments whose
-tokens are scored.
-Deliberately not done: no clipping of a window to what a model can read and no shortening of a prefix: both would score
-other tokens under the same name.
+A protocol chooses the sample of documents and the segments whose tokens are scored. A window longer than a model can
+read, or a prefix without room, is refused: to clip either would score other tokens under the same name.
 
 `strict` scores every body token of every document once, in chunks whose borders depend on the window and on the
 reserved room but never on the prefix, so that all conditions are compared on the same tokens with the same body
@@ -51,7 +49,7 @@ class Protocol(Section):
     group: Literal["continent", "country"] = "continent"
     """What `per_group` counts by."""
     seed: int = 0
-    """Of the sample, and of the places claimed under `wrong` and `swap`."""
+    """Of the sample, and of the counterfactual places under `wrong` and `swap`."""
 
     @model_validator(mode="after")
     def _check(self) -> Protocol:

@@ -1,8 +1,4 @@
-"""Many runs as one: a recipe in, a folder with corpus, runs, evaluations and one score table out.
-
-Enters: an experiment recipe. Leaves: a result folder from which the report is drawn.
-Deliberately not done: no scheduling over machines; stages run one after another in this process.
-"""
+"""Many runs as one: a recipe becomes a folder with corpus, runs, measures and the long tables."""
 
 from dateline.experiment.recipe import ExperimentRecipe
 

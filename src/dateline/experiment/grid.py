@@ -1,19 +1,18 @@
-"""The runs of an experiment one by one, and which of them are compared.
-
-Enters: an experiment recipe. Leaves: named training recipes, and pairs of (run, condition).
-Deliberately not done: no search over settings; a run is written down before it is made.
-"""
+"""The runs of an experiment one by one: what each is, and which of them are compared."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from dateline.conditions import parse_condition
-from dateline.experiment.recipe import ExperimentRecipe
+from dateline.corpus import CorpusRecipe
+from dateline.experiment.recipe import ExperimentRecipe, run_name
+from dateline.manifest import Manifest
+from dateline.scores import Run
 from dateline.train.recipe import TrainRecipe
 
 
-class Run(NamedTuple):
+class PlannedRun(NamedTuple):
     """One model of the experiment."""
 
     name: str
@@ -22,13 +21,35 @@ class Run(NamedTuple):
     """The name in the recipe."""
     recipe: TrainRecipe
 
+    def identity(self, corpus: CorpusRecipe, trained: Manifest, model: str) -> Run:
+        """Returns the run's row in the table of runs.
+
+        Args:
+            corpus: what its corpus was restricted to.
+            trained: the manifest of its training.
+            model: fingerprint of the trained model.
+        """
+        recipe = self.recipe
+        return Run(
+            run=self.name,
+            family=self.family,
+            size=recipe.model.size if recipe.init_from is None else "",
+            trained_on="+".join(recipe.mix.include or corpus.countries) or "all",
+            left_out="+".join(dict.fromkeys((*recipe.mix.exclude, *corpus.held_out))),
+            fields="+".join(recipe.conditions.fields),
+            seed=recipe.seed,
+            step=trained.counts["steps"],
+            body_tokens=trained.counts["body_tokens"],
+            model=model,
+        )
+
     @property
     def is_plain(self) -> bool:
         """Whether the run never sees metadata."""
         return not self.recipe.conditions.fields
 
 
-def named_conditions(run: Run, recipe: ExperimentRecipe) -> list[str]:
+def named_conditions(run: PlannedRun, recipe: ExperimentRecipe) -> list[str]:
     """Returns the conditions of a run by the names that they have in its tables."""
     return [parse_condition(name, run.recipe.conditions.fields).name for name in conditions_of(run, recipe)]
 
@@ -42,22 +63,22 @@ class Comparison(NamedTuple):
     versus_condition: str
 
 
-def expand(recipe: ExperimentRecipe, data: str) -> list[Run]:
+def expand(recipe: ExperimentRecipe, data: str) -> list[PlannedRun]:
     """Returns every run under every seed, seeds together, in the order of the recipe."""
     several = len(recipe.seeds) > 1
     return [
-        Run(f"{family}-seed{seed}" if several else family, family, recipe.run(family, seed, data=data))
+        PlannedRun(run_name(family, seed) if several else family, family, recipe.run(family, seed, data=data))
         for seed in recipe.seeds
         for family in recipe.runs
     ]
 
 
-def conditions_of(run: Run, recipe: ExperimentRecipe) -> tuple[str, ...]:
+def conditions_of(run: PlannedRun, recipe: ExperimentRecipe) -> tuple[str, ...]:
     """Returns the conditions under which a run is scored."""
     return ("none",) if run.is_plain else recipe.evaluate.conditions
 
 
-def comparisons(recipe: ExperimentRecipe, runs: list[Run]) -> list[Comparison]:
+def plan_comparisons(recipe: ExperimentRecipe, runs: list[PlannedRun]) -> list[Comparison]:
     """Returns what is compared: each condition with a plain run of the same seed, and conditions with gold.
 
     `swap:all` is not among them: its countries are compared with one another. The plain run is the first with the same
@@ -66,12 +87,20 @@ def comparisons(recipe: ExperimentRecipe, runs: list[Run]) -> list[Comparison]:
     """
     result: list[Comparison] = []
     for run in runs if recipe.evaluate.protocol.name == "strict" else []:
-        others = [other for other in runs if other.is_plain and other.recipe.seed == run.recipe.seed]
-        alike = [o for o in others if o.recipe.mix == run.recipe.mix and o.recipe.model == run.recipe.model]
-        plain = next(iter(alike or others), None)
+        plain = plain_run(run, runs)
         scored = [name for name in named_conditions(run, recipe) if name != "swap:all"]
         if plain is not None and plain.name != run.name:
             result += [Comparison(run.name, condition, plain.name, "none") for condition in scored]
-        told = sorted((name for name in scored if name != "gold"), key=lambda name: name != "wrong")
-        result += [Comparison(run.name, name, run.name, "gold") for name in told if "gold" in scored]
+        others = sorted((name for name in scored if name != "gold"), key=lambda name: name != "wrong")
+        result += [Comparison(run.name, name, run.name, "gold") for name in others if "gold" in scored]
     return result
+
+
+def plain_run(run: PlannedRun, runs: list[PlannedRun]) -> PlannedRun | None:
+    """Returns the plain run of the same seed that a run is compared with: the first with the same mix and model.
+
+    Where there is none of the same mix and model, the first plain run of the seed.
+    """
+    others = [other for other in runs if other.is_plain and other.recipe.seed == run.recipe.seed]
+    alike = [other for other in others if other.recipe.mix == run.recipe.mix and other.recipe.model == run.recipe.model]
+    return next(iter(alike or others), None)

@@ -1,22 +1,21 @@
-"""The recipe of an experiment: one corpus, shared settings, and what each run does differently.
-
-Enters: YAML. Leaves: `ExperimentRecipe`, every run of which has been validated.
-Deliberately not done: no templating; a run is the defaults with its own values laid over them, section by section.
-"""
+"""The recipe of an experiment: one corpus, shared settings, and what each run does differently."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from dateline.conditions import parse_condition
+from dateline.conditions import DEFAULT_FIELDS, parse_condition
+from dateline.conditions import Field as MetadataField
 from dateline.config import Section, validate_recipe
 from dateline.corpus import CorpusRecipe
+from dateline.errors import UserError
 from dateline.evaluate.protocol import Protocol
-from dateline.tokens.encode import EncodeRecipe
+from dateline.evaluate.recipe import MEASURES, Scoring
+from dateline.tokens.recipe import EncodeRecipe
 from dateline.train.recipe import TrainRecipe
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -26,11 +25,12 @@ class Evaluation(Section):
     """How every run is evaluated: on the same documents, tokens and resamples."""
 
     conditions: tuple[str, ...] = ("gold", "none", "wrong")
-    """What conditioned runs are told: `gold`, `none`, `wrong`, `swap:<country>`, `swap:all`, `marginal:uniform`,
-    `marginal:corpus`, fields joined by `+`. Runs without fields are scored under `none`."""
+    """What the prefix shows to conditioned runs: `gold`, `none`, `wrong`, `swap:<country>`, `swap:all`,
+    `marginal:uniform`, `marginal:corpus`, fields joined by `+`. Runs without fields are scored under `none`."""
     by: tuple[Literal["continent", "country", "domain"], ...] = ("continent", "country")
-    """Groupings of the score table besides `all`."""
+    """Slices of the score table besides `all`."""
     protocol: Protocol = Protocol()
+    """Window, split and sample, the same for every run and measure."""
     cluster: Literal["document", "outlet"] = "document"
     """What differences are resampled by: documents, or whole outlets, which makes intervals wider."""
     resamples: int = Field(default=10_000, ge=100)
@@ -39,22 +39,69 @@ class Evaluation(Section):
     """Of the forward pass."""
     batch_tokens: int = Field(default=8192, ge=1)
     """Padded tokens in a batch; changes the speed, not the numbers."""
-    locate: bool = False
-    """Whether conditioned runs are also read backwards: which country does a test document come from?"""
-    questions: str | None = None
-    """A file of many-choice questions that all runs are asked."""
-    efficiency: bool = False
-    """Whether the body tokens are found after which a conditioned run predicts as well as the plain run of its seed in
-    the end; needs `train.checkpoint_every`, and `train.keep_checkpoints` large enough to keep them."""
+    measures: dict[str, dict[str, Any]] = {}
+    """What is measured besides perplexity, with its options: `locate: {}` infers the country of each test document,
+    `mcq: {questions: FILE}` asks multiple-choice questions, `efficiency: {}` finds the body tokens after which a
+    conditioned run reaches the final loss of the plain run of its seed (it needs `train.checkpoint_every`, and a
+    `train.keep_checkpoints` large enough to keep them). Options that are not given are taken from this section:
+    conditions, slices, protocol, resamples, precision."""
+
+    def options(self, name: str, fields: Sequence[MetadataField] = DEFAULT_FIELDS, **inputs: str) -> Scoring:
+        """Returns the options of a measure: its defaults, what this section shares, its own, and its inputs.
+
+        Args:
+            name: of the measure.
+            fields: that the run was conditioned on; a run without any is measured under `none`. Conditions that the
+                measure cannot be taken under with these fields are left out, unless its own options name them.
+            inputs: what the experiment sets itself: those of `experiment_inputs(name)`.
+
+        Raises:
+            UserError: where an option is not known or wrong, or no condition is left.
+
+        Example:
+            >>> evaluation = Evaluation(conditions=("gold", "none", "domain"), resamples=500)
+            >>> options = evaluation.options("mcq", questions="questions.jsonl")
+            >>> options.conditions, options.resamples
+            (('gold', 'none'), 500)
+        """
+        section, source = MEASURES[name].section, f"evaluate.measures.{name}"
+        known, own = section.model_fields, self.measures.get(name, {})
+        for key in inputs.keys() & own.keys():
+            raise UserError(f"{source}.{key}: an experiment sets '{key}' itself; remove it")
+        shared = self.model_dump(include={"precision", "resamples"})
+        shared["protocol"] = self.protocol.model_dump(include=self.protocol.model_fields_set)
+        if "batch_tokens" in self.model_fields_set:
+            shared["batch_tokens"] = self.batch_tokens
+        if "by" in known:
+            allowed = get_args(get_args(known["by"].annotation)[0])
+            shared["by"] = [one for one in self.by if one in allowed]
+        if "conditions" in known:
+            shown = tuple(own.get("fields") or fields)
+            shared["conditions"] = [one for one in self.conditions if section.takes(parse_condition(one, shown))]
+            if not shown:
+                own = {**own, "conditions": ["none"]}
+            if not (shared["conditions"] or "conditions" in own):
+                raise UserError(
+                    f"{source}: cannot be taken under any of {', '.join(self.conditions)} with the fields "
+                    f"{', '.join(shown)}; name its conditions with {source}.conditions"
+                )
+        values = overlay({key: value for key, value in shared.items() if key in known}, {**own, **inputs})
+        return validate_recipe(section, values, source=source)
+
+
+def experiment_inputs(name: str) -> tuple[str, ...]:
+    """Returns which options of a measure an experiment sets itself: `corpus`, and `versus` where it is required."""
+    known = MEASURES[name].section.model_fields
+    return tuple(key for key in ("corpus", "versus") if key in known and known[key].is_required())
 
 
 class Samples(Section):
-    """Continuations of the same headlines under several places, for the eyes."""
+    """Continuations of the same headlines conditioned on several places, to be read."""
 
     headlines: int = Field(default=3, ge=0)
     """Headlines taken from the test split."""
     places: int = Field(default=4, ge=1)
-    """Places that each headline is continued under, besides none; one outlet a country, spread over continents."""
+    """Places that the continuations are conditioned on, besides none; one outlet a country, spread over continents."""
     num_tokens: int = Field(default=60, ge=1)
     """Longest continuation."""
 
@@ -81,10 +128,19 @@ class ExperimentRecipe(Section):
             raise ValueError("an experiment has at least one run and one seed")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("a seed is named twice")
+        for measure in self.evaluate.measures:
+            if measure not in MEASURES or measure == "perplexity":
+                known = ", ".join(name for name in MEASURES if name != "perplexity")
+                raise ValueError(f"evaluate.measures: unknown measure '{measure}'; known are {known}")
+        names = {run_name(name, seed) for name in self.runs for seed in self.seeds} if len(self.seeds) > 1 else set()
+        if twice := sorted(names & self.runs.keys()):
+            raise ValueError(f"run name '{twice[0]}' is also that of a run with its seed; rename one of them")
         for name in self.runs:
             if not NAME.fullmatch(name):
                 raise ValueError(f"run name '{name}': use lower-case letters, digits, '.', '_' and '-'")
             run = self.run(name, self.seeds[0], data="")
+            for measure in self.evaluate.measures:
+                self.evaluate.options(measure, run.conditions.fields, **dict.fromkeys(experiment_inputs(measure), ""))
             for condition in self.evaluate.conditions:
                 parse_condition(condition, run.conditions.fields)
             if self.evaluate.protocol.length > run.model.max_positions:
@@ -108,6 +164,11 @@ class ExperimentRecipe(Section):
                     raise ValueError(f"{source}.{key}: an experiment sets '{key}' itself; remove it")
         merged = overlay(self.defaults, self.runs[name])
         return validate_recipe(TrainRecipe, {**merged, "data": data, "seed": seed}, source=f"runs.{name}")
+
+
+def run_name(family: str, seed: int) -> str:
+    """Returns the name of a run where there are several seeds: `conditioned-seed1`."""
+    return f"{family}-seed{seed}"
 
 
 def overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,46 +1,32 @@
 """From corpus to score table, stage by stage; a finished stage is skipped only if nothing that made it has changed.
 
-Enters: an experiment recipe and a folder. Leaves: `corpus/`, `encoded/`, `runs/`, `evaluation/`, where asked for
-`locate/`, `mcq/`, `efficiency/`, and at the top `scores.parquet`, `samples.json`, `summary.json`, `manifest.json`.
-Deliberately not done: no report (it reads this folder), no two stages at once.
+The folder: `corpus/`, `encoded/`, `runs/`, a folder for each measure with one for each run, and at the top
+`runs.parquet`, `scores.parquet`, `samples.json`, `summary.json`, `manifest.json`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from dateline.corpus import build_corpus, corpus_fingerprint_parents
+from dateline.corpus import corpus_stage
 from dateline.errors import Interrupted, UserError
-from dateline.evaluate.perplexity import evaluate_perplexity, perplexity_plan
-from dateline.evaluate.table import SCORES, write_scores
-from dateline.experiment.grid import Run, conditions_of, expand
-from dateline.experiment.measures import MEASURES, measure
-from dateline.experiment.outcome import summarize, write_samples
-from dateline.experiment.recipe import ExperimentRecipe
-from dateline.experiment.scores import score_table
-from dateline.manifest import (
-    MANIFEST,
-    Manifest,
-    explain_change,
-    is_current,
-    read_manifest,
-    stage_fingerprint,
-    write_atomically,
-    write_manifest,
-)
-from dateline.tokens.encode import encode_corpus, encode_plan
+from dateline.evaluate.recipe import MEASURES
+from dateline.experiment.comparisons import score_table
+from dateline.experiment.grid import PlannedRun, expand, plain_run
+from dateline.experiment.recipe import ExperimentRecipe, experiment_inputs
+from dateline.experiment.summary import summarize, write_samples
+from dateline.manifest import MANIFEST, Manifest, read_manifest, write_atomically, write_manifest
+from dateline.model.load import model_fingerprint
+from dateline.scores import write_runs, write_scores
+from dateline.stage import Stage, say
+from dateline.tokens.encode import encode_stage
 from dateline.tokens.store import EncodedCorpus
-from dateline.train.checkpoint import belongs_to, checkpoints
-from dateline.train.loop import train_identity, train_model, train_plan
-from dateline.train.metrics import METRICS
+from dateline.train.loop import train_stage
 
 STAGE = "experiment"
 SUMMARY = "summary.json"
@@ -57,29 +43,70 @@ def run_experiment(recipe: ExperimentRecipe, out: Path) -> Manifest:
         UserError: where recipe and data do not fit, or the folder is another stage's.
         TrainingDiverged: where a run fails; what was finished before is kept.
         Interrupted: after a signal while training; the same command continues.
+
+    Example:
+        >>> recipe = load_recipe(ExperimentRecipe, "recipes/quickstart.yaml", [])
+        >>> run_experiment(recipe, Path("runs/quickstart")).stage
+        'experiment'
     """
     started = time.monotonic()
     _check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / MANIFEST).unlink(missing_ok=True)
-    corpus, encoded = _corpus(recipe, out), _encoded(recipe, out)
+    parents: dict[str, str] = {}
+
+    def ensure(stage: Stage, place: str) -> Manifest:
+        manifest = stage.ensure(out / place)
+        parents[place] = manifest.fingerprint
+        return manifest
+
+    ensure(corpus_stage(recipe.corpus), "corpus")
+    ensure(encode_stage(recipe.encode, out / "corpus"), "encoded")
     runs = expand(recipe, str(out / "encoded"))
-    parents = {"corpus": corpus.fingerprint, "encoded": encoded.fingerprint}
+    trained: dict[str, Manifest] = {}
     for run in runs:
-        parents[f"runs/{run.name}"] = _train(run, out).fingerprint
-        parents[f"evaluation/{run.name}"] = _evaluate(run, recipe, out).fingerprint
-    for run in runs:
-        for name, manifest in measure(run, runs, recipe, out, _stage).items():
-            parents[f"{name}/{run.name}"] = manifest.fingerprint
-    _remove_others(out, {run.name for run in runs})
-    scores = score_table(recipe, runs, out)
-    write_scores(out / SCORES, scores)
+        stage = train_stage(run.recipe, EncodedCorpus.open(out / "encoded"))
+        try:
+            trained[run.name] = ensure(stage, f"runs/{run.name}")
+        except Interrupted as stopped:  # an experiment knows no --resume
+            raise Interrupted(str(stopped).replace("continue with --resume", "the same command continues")) from None
+        _measure("perplexity", run, runs, recipe, out, ensure)
+    for name in recipe.evaluate.measures:
+        for run in runs:
+            _measure(name, run, runs, recipe, out, ensure)
+    _name_leftovers(out, parents)
+    scores = score_table(recipe, runs, out, [place for place in parents if place.partition("/")[0] in MEASURES])
+    models = {run.name: model_fingerprint(out / "runs" / run.name) for run in runs}
+    write_runs(out, [run.identity(recipe.corpus, trained[run.name], models[run.name]) for run in runs])
+    write_scores(out, scores)
     write_samples(out / "samples.json", recipe, runs, out)
     summary = summarize(recipe, runs, out, scores)
     write_summary(out, {"seconds": round(time.monotonic() - started, 1), **summary})
     manifest = Manifest.of(STAGE, recipe.model_dump(mode="json"), parents)
     write_manifest(out, manifest)
     return manifest
+
+
+def _measure(
+    name: str,
+    run: PlannedRun,
+    runs: list[PlannedRun],
+    recipe: ExperimentRecipe,
+    out: Path,
+    ensure: Any,
+) -> None:
+    """Takes a measure of a run, where it can be taken of it."""
+    measure = MEASURES[name]
+    if measure.conditioned and run.is_plain:
+        return
+    plain = plain_run(run, runs)
+    sources = {"corpus": str(out / "encoded"), "versus": str(out / "runs" / plain.name) if plain is not None else ""}
+    inputs = {key: sources[key] for key in experiment_inputs(name)}
+    if "" in inputs.values():
+        say(f"{name} of {run.name}: no plain run of the same seed to compare with, left out")
+        return
+    options = recipe.evaluate.options(name, run.recipe.conditions.fields, **inputs)
+    ensure(measure.stage(out / "runs" / run.name, options, run.name), f"{name}/{run.name}")
 
 
 def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
@@ -105,74 +132,12 @@ def _check_folder(out: Path) -> None:
         raise UserError(f"{out}: holds the result of '{found.stage}', not an experiment; choose another --out")
 
 
-def _corpus(recipe: ExperimentRecipe, out: Path) -> Manifest:
-    data, parents = recipe.corpus.model_dump(mode="json"), corpus_fingerprint_parents(recipe.corpus)
-    folder = out / "corpus"
-    return _stage(folder, "corpus", data, parents, lambda: build_corpus(recipe.corpus, folder, overwrite=True))
-
-
-def _encoded(recipe: ExperimentRecipe, out: Path) -> Manifest:
-    data, parents = encode_plan(recipe.encode, out / "corpus")
-    folder = out / "encoded"
-    corpus = out / "corpus"
-    return _stage(folder, "encode", data, parents, lambda: encode_corpus(recipe.encode, corpus, folder, overwrite=True))
-
-
-def _train(run: Run, out: Path) -> Manifest:
-    folder = out / "runs" / run.name
-    corpus = EncodedCorpus.open(out / "encoded")
-    data, parents = train_plan(run.recipe, corpus)
-
-    def make() -> Manifest:
-        saved = checkpoints(folder)
-        resume = (
-            bool(saved) and not (folder / MANIFEST).exists() and belongs_to(saved[-1], train_identity(data, parents))
-        )
-        try:
-            return train_model(run.recipe, folder, resume=resume, overwrite=not resume)
-        except Interrupted as stopped:  # an experiment knows no --resume
-            raise Interrupted(str(stopped).replace("continue with --resume", "the same command continues")) from None
-
-    return _stage(folder, "train", data, parents, make)
-
-
-def _evaluate(run: Run, recipe: ExperimentRecipe, out: Path) -> Manifest:
-    settings = recipe.evaluate
-    model, corpus, folder = out / "runs" / run.name, out / "encoded", out / "evaluation" / run.name
-    data, parents = perplexity_plan(
-        model, corpus, protocol=settings.protocol, conditions=conditions_of(run, recipe), by=settings.by,
-        run=run.name, dtype=settings.precision, resamples=settings.resamples,
-    )  # fmt: skip
-
-    def make() -> Manifest:
-        return evaluate_perplexity(
-            model, corpus, protocol=settings.protocol, conditions=conditions_of(run, recipe), by=settings.by,
-            run=run.name, dtype=settings.precision, resamples=settings.resamples, batch_tokens=settings.batch_tokens,
-            out=folder, overwrite=True,
-        )  # fmt: skip
-
-    return _stage(folder, "perplexity", data, parents, make)
-
-
-def _stage(
-    folder: Path, stage: str, recipe: Mapping[str, Any], parents: Mapping[str, str], make: Callable[[], Manifest]
-) -> Manifest:
-    """Makes a stage's folder, or says that it stands; says why where it is made again."""
-    say = Console(stderr=True, highlight=False, soft_wrap=True).print
-    if is_current(folder, stage_fingerprint(stage, recipe, parents)):
-        say(f"{folder}: unchanged, skipped", markup=False)
-        found = read_manifest(folder)
-        assert found is not None
-        return found
-    if read_manifest(folder) is not None:
-        say(f"{folder}: made again ({explain_change(folder, recipe, parents)})", markup=False)
-    return make()
-
-
-def _remove_others(out: Path, names: set[str]) -> None:
-    """Removes runs and measures that the recipe no longer names: the folder shows what the recipe says."""
-    for room in ("runs", "evaluation", *MEASURES):
-        for folder in (out / room).iterdir() if (out / room).is_dir() else ():
-            begun = (folder / METRICS).exists() or (folder / MANIFEST).exists()  # stopped runs have no manifest
-            if folder.name not in names and begun:
-                shutil.rmtree(folder)
+def _name_leftovers(out: Path, made: Mapping[str, str]) -> None:
+    """Names the folders of runs and measures that the recipe no longer names; they stay, and count for nothing."""
+    left = [
+        place
+        for place in sorted(str(path.relative_to(out)) for path in out.glob("*/*") if path.is_dir())
+        if place not in made and place.partition("/")[0] not in made and "/." not in place
+    ]
+    if left:
+        say(f"{out}: not in the recipe, kept and not used: {', '.join(left)}; remove what you do not need with rm -r")

@@ -1,10 +1,8 @@
 """Attention that never crosses documents, through transformers' attention registry.
 
-Enters: queries, keys and values of packed rows, and the documents' lengths. Leaves: attention output.
-Deliberately not done: no sliding windows, no cache; generation and evaluation use transformers' own attention.
-
 On CUDA, `varlen_attn` (FlashAttention) reads the boundaries. On the CPU, segments of similar length are laid side by
-side, padded, and given to SDPA's causal kernel: the work grows with the documents, not with the row.
+side, padded, and given to SDPA's causal kernel: the work grows with the documents, not with the row. Generation and
+evaluation use transformers' own attention.
 """
 
 from __future__ import annotations

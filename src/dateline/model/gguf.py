@@ -140,11 +140,12 @@ def write_gguf(
 
 
 def check_file_free(out: Path, *, overwrite: bool) -> None:
-    """Refuses early where the file, or the Modelfile beside it, may not be written.
+    """Refuses early where the file, or the Modelfile beside it, cannot or may not be written.
 
     Raises:
         UserError: which says why.
     """
+    _gguf()
     if out.suffix != ".gguf":
         raise UserError(f"{out}: name the file to make *.gguf")
     if not out.parent.is_dir():
@@ -160,6 +161,8 @@ def splitting_rule(tokenizer: Any) -> tuple[str, list[str]]:
     Raises:
         UserError: where the tokenizer is no byte-level BPE, or llama.cpp would tokenize differently.
     """
+    if not tokenizer.is_fast or tokenizer.eos_token_id is None:
+        raise UserError("the tokenizer is not a fast one, or has no end-of-text token; GGUF export needs both")
     content = json.loads(tokenizer.backend_tokenizer.to_str())
     model = content["model"]
     plain = "GGUF export takes byte-level BPE as GPT-2, Llama 3 and Qwen2 split it"

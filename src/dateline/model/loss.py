@@ -1,8 +1,5 @@
 """Cross-entropy straight from hidden states, a few rows of logits at a time.
 
-Enters: hidden states, the output embedding, labels. Leaves: the summed loss, with gradients.
-Deliberately not done: no label smoothing, no z-loss, no logits for positions without a label.
-
 With a vocabulary of 128,256 the float32 logits of one row of 2,048 tokens take 1 GB; on a CPU a chunk takes an eighth
 of it. On CUDA a chunk takes 512 MiB: each reads and writes the whole gradient of the embedding (1 GB for the 1 B
 model), so that few and large ones cost least there.

@@ -1,8 +1,5 @@
 """Log-probabilities of token sequences under any causal LM, in batches.
 
-Enters: segments, each with the number of tokens at its end that count. Leaves: their nats.
-Deliberately not done: no prefixes, chunks or documents here; what a segment stands for is the caller's business.
-
 Segments are sorted by length and padded on the right, where causal attention cannot see it, so that a segment's number
 does not depend on its neighbours beyond rounding.
 """
@@ -47,7 +44,7 @@ def score_segments(
         segments: what to score.
         batch_tokens: padded tokens in a batch; a longer segment is a batch of its own.
         dtype: `float32`, or `bfloat16` for autocast.
-        advance: told after each batch how many segments are done.
+        advance: progress callback, called after each batch with the number of segments done.
     """
     tokens = score_tokens(model, segments, batch_tokens=batch_tokens, dtype=dtype, advance=advance)
     return np.array([losses.sum(dtype=np.float64) for losses in tokens], dtype=np.float64)

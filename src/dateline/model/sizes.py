@@ -1,8 +1,4 @@
-"""The sizes by name, and their parameter and FLOP counts without building anything.
-
-Enters: the recipe's `model` section. Leaves: shapes and counts.
-Deliberately not done: no vocabulary here; it comes with the tokenizer.
-"""
+"""The sizes by name, and their parameter and FLOP counts without building anything."""
 
 from __future__ import annotations
 

@@ -1,14 +1,9 @@
-"""Tell countries and continents from codes and names.
-
-Enters: a code or a name in any case (`ZA`, `zaf`, `South Africa`, `uk`), and the reviewed table data/countries.csv.
-Leaves: `Country` or None; a continent or an empty string.
-Deliberately not done: no guessing from near spellings, cities or demonyms; no country without an ISO 3166-1 code
-(Kosovo has none); no history (`Zaire` is an alias, `Yugoslavia` is nothing).
+"""Countries and continents from codes and names.
 
 Continents follow UN M49 in the paper's five-way convention, both Americas being one: Russia is Europe, Turkey, Cyprus
 and the Caucasus are Asia, Taiwan (absent from M49) is Asia. Every country has a continent, so that grouping by
 continent loses nothing: uninhabited islands go where M49 puts them, and Antarctica, which has no place among five, goes
-to Oceania.
+to Oceania. Only countries with an ISO 3166-1 code are known (Kosovo has none).
 """
 
 from __future__ import annotations

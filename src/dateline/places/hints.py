@@ -1,9 +1,7 @@
-"""Read the weak signs of a region in a URL: its sub-domain, its query, its path.
+"""Weak signs of a region in a URL: its sub-domain, its query, its path.
 
-Enters: `UrlParts`. Leaves: at most one `Evidence` from each of the three, strongest first.
-Deliberately not done: no reading of slugs (`/india-beat-england`), and no trust: a section such as `/world/africa`
-tells what a page is about, and a sub-domain or `edition=uk` tells whom it is for; neither tells where its publisher
-sits. `resolve` weighs them so.
+A section such as `/world/africa` tells what a page is about, and a sub-domain or `edition=uk` tells whom it is for;
+neither tells where its publisher sits. `resolve` weighs them so.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""Say where a URL comes from, and how sure that is.
-
-Enters: a URL and, if the file had one, the country that it declares.
-Leaves: a `Place` with every piece of evidence in it; never an exception.
-Deliberately not done: no network, no learning, no look at the article; a section of a site never overrules its
-publisher.
+"""Where a URL comes from, with the evidence and its reliability.
 
 Evidence, strongest first: the declared country, the outlet table, the country-code suffix, hints (sub-domain, query,
 path).
@@ -64,6 +59,11 @@ def resolve(url: str, declared_country: str = "", *, outlets: Mapping[str, Outle
         url: Any string; see `parse_url` for what is forgiven.
         declared_country: What the file says of the article's origin, a code or an English name; empty if nothing.
         outlets: A user's table (`load_outlets`), asked before the one inside the package.
+
+    Example:
+        >>> place = resolve("https://punchng.com/politics/budget")
+        >>> place.domain, place.country, place.continent, place.decided_by, place.verified
+        ('punchng.com', 'ng', 'Africa', 'outlet', 'single')
     """
     parts = parse_url(url)
     reasons = [parts.reason] if parts.reason else []

@@ -1,10 +1,7 @@
-"""Cut a URL into the parts that say where it comes from.
+"""A URL cut into its parts: host, registered domain, public suffix, sub-domain, path, query.
 
-Enters: any string at all.
-Leaves: `UrlParts`: host, registered domain, public suffix, sub-domain, path and query, or empty fields and a plain
-reason.
-Deliberately not done: no network and no cache file (the public-suffix list is the one bundled with tldextract), no
-redirects, no unwrapping of archives or AMP caches, no decoding of paths, no judgement about countries.
+The public-suffix list is the one bundled with tldextract; it is never fetched. Archives and AMP caches are not
+unwrapped.
 """
 
 from __future__ import annotations

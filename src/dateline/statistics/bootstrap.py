@@ -111,6 +111,11 @@ def micro_average(
 
     Raises:
         UserError: where there is no document or no token, or a number is not finite.
+
+    Example:
+        >>> average = micro_average([20.0, 30.0, 44.0], [10, 10, 20])
+        >>> round(average.value, 2), round(average.low, 2), round(average.high, 2)
+        (2.35, 1.12, 3.58)
     """
     columns = _units(nll, num_tokens, clusters)
     return ratio_estimate(columns, resampled_sums(columns, resamples=resamples, seed=seed), 0, 1, level=level)
@@ -132,6 +137,11 @@ def paired_difference(
     which is most of the spread: intervals are several times narrower than those of the two levels.
 
     The p-value is below 1 - level where the interval leaves out zero, and never below 1 / (resamples + 1).
+
+    Example:
+        >>> difference = paired_difference([20.0, 30.0, 44.0], [22.0, 31.0, 45.0], [10, 10, 20])
+        >>> round(difference.value, 2), round(difference.low, 2), round(difference.high, 2)
+        (-0.1, -0.36, 0.16)
     """
     first, second = _vector(nll), _vector(nll_versus)
     if len(first) != len(second):

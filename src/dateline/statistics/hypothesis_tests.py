@@ -26,6 +26,10 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
     Raises:
         UserError: where a count is negative or not whole.
+
+    Example:
+        >>> mcnemar(12, 3)
+        0.03515625
     """
     from scipy.stats import binomtest
 
@@ -64,6 +68,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Raises:
         UserError: where a p-value is not between 0 and 1; leave out tests that could not be made.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
     """
     strange = [p for p in p_values if not 0 <= p <= 1]
     if strange:
@@ -129,6 +137,10 @@ def minimum_detectable_effect(
 
     Raises:
         UserError: where the error is negative, there are no degrees of freedom, or power and level are no shares.
+
+    Example:
+        >>> round(minimum_detectable_effect(0.01), 4)
+        0.028
     """
     from scipy.special import ndtri, stdtrit
 

@@ -149,6 +149,11 @@ def wilson(successes: int, trials: int, *, level: float = LEVEL) -> Estimate:
 
     Raises:
         UserError: where the counts are negative, not whole, or more items are right than there are.
+
+    Example:
+        >>> share = wilson(37, 50)
+        >>> round(share.value, 2), round(share.low, 2), round(share.high, 2)
+        (0.74, 0.6, 0.84)
     """
     from scipy.stats import binomtest
 

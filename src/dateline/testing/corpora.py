@@ -1,8 +1,4 @@
-"""Corpus folders from articles written by hand.
-
-Enters: articles. Leaves: a finished corpus folder, as `dateline corpus` would leave it.
-Deliberately not done: no cleaning, no gates, no resolving of places: the articles are taken at their word.
-"""
+"""Finished corpus folders from articles written by hand; no gate is applied and no place is resolved."""
 
 from __future__ import annotations
 

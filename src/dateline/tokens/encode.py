@@ -5,7 +5,6 @@ No processes: `tokenizers` uses all cores from one thread, while a second thread
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -14,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
 
 from dateline.conditions import DEFAULT_FIELDS, FIELDS, Metadata, render
-from dateline.config import Section
 from dateline.corpus import read_articles
 from dateline.errors import UserError
-from dateline.manifest import Manifest, new_folder, require_manifest, stage_fingerprint, write_manifest
+from dateline.manifest import require_manifest
 from dateline.progress import progress
 from dateline.records import Article, body_text
+from dateline.stage import Made, Stage, say
 from dateline.tokens.fidelity import RoundTrips
+from dateline.tokens.recipe import EncodeRecipe
 from dateline.tokens.store import SCHEMA, TEXT_COLUMNS, ShardWriter
 from dateline.tokens.tokenizer import (
     adapt_tokenizer,
@@ -38,89 +37,77 @@ if TYPE_CHECKING:
     from tokenizers import Encoding
     from transformers import PreTrainedTokenizerFast
 
+STAGE = "encode"
+FORMAT = 2
+"""2: the saved tokenizer adds BOS, has reserved tokens, and puts no blank in front of a text."""
 BATCH_DOCUMENTS = 1_000
 HARD_TITLES = ("", " blanks", "\nline end", "\u0301mark", "\U0001f600", "2026", "\u201cquoted\u201d")
 """Beginnings of titles that a tokenizer might join with what stands before them."""
 
 
-class EncodeRecipe(Section):
-    """How a corpus is tokenized."""
+def encode_stage(recipe: EncodeRecipe, corpus: Path) -> Stage:
+    """Returns the stage that tokenizes a corpus folder.
 
-    tokenizer: str | None = None
-    """A folder with a Hugging Face tokenizer; null trains a byte-level BPE on the training split."""
-    vocab_size: int = 32_768
-    """Size of the trained vocabulary; ignored where `tokenizer` is given."""
-    training_articles: int = Field(default=100_000, ge=1)
-    """The BPE is trained on at most this many articles, bodies and prefixes."""
+    Raises:
+        UserError: where the corpus or the tokenizer is missing.
 
-
-def encode_plan(recipe: EncodeRecipe, corpus: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Returns the recipe and parents that decide whether an encoded corpus is up to date, without encoding."""
+    Example:
+        >>> encode_stage(EncodeRecipe(vocab_size=2048), Path("runs/corpus")).make(Path("runs/encoded")).counts["tokens"]
+        163840
+    """
     parents = {"corpus": require_manifest(corpus, "corpus", "dateline corpus PATH... --out DIR").fingerprint}
     data = recipe.model_dump(mode="json")
     if recipe.tokenizer is not None:
         parents["tokenizer"] = tokenizer_fingerprint(load_tokenizer(recipe.tokenizer))
         data["vocab_size"] = None
-    return data, parents
+    return Stage(STAGE, data, parents, lambda folder: _fill(recipe, corpus, folder), FORMAT)
 
 
-def encode_corpus(recipe: EncodeRecipe, corpus: Path, out: Path, *, overwrite: bool = False) -> Manifest:
-    """Encodes a corpus folder into `out`.
-
-    Raises:
-        UserError: where the corpus or the tokenizer is missing, or `out` may not be written.
-    """
-    data, parents = encode_plan(recipe, corpus)
+def _fill(recipe: EncodeRecipe, corpus: Path, folder: Path) -> Made:
+    """Writes tokenizer and shards of an encoded corpus."""
     total = require_manifest(corpus, "corpus", "dateline corpus").counts["kept"]
-    with new_folder(out, overwrite=overwrite, stage="encode") as folder:
-        if recipe.tokenizer is None:
-            tokenizer = train_tokenizer(_training_texts(corpus, recipe.training_articles), recipe.vocab_size)
-        else:
-            tokenizer = load_tokenizer(recipe.tokenizer)
-        for change in adapt_tokenizer(tokenizer):
-            print(f"{recipe.tokenizer}: as saved with the corpus, the tokenizer {change}", file=sys.stderr)
-        _check_boundary(tokenizer, corpus)
-        save_tokenizer(tokenizer, folder / "tokenizer")
-        trips = RoundTrips(tokenizer)
-        num_tokens = num_bytes = longest = given_back = 0
-        with ShardWriter(folder) as writer, progress("encode", total, "articles") as advance:
-            for batch, counts in _encode(tokenizer, trips, read_articles(corpus)):
-                if not counts.all():
-                    empty = batch.column("id")[int(counts.argmin())]
-                    raise UserError(f"{corpus}: the tokenizer gives no token at all for article {empty}; use another")
-                writer.write(batch)
-                num_tokens += int(counts.sum())
-                sizes = batch.column("num_bytes").to_numpy()
-                num_bytes += int(sizes.sum())
-                given_back += int(counts[sizes > 0].sum())
-                longest = max(longest, int(counts.max()))
-                advance(batch.num_rows)
-        if writer.num_documents == 0:
-            raise UserError(f"{corpus}: holds no article; build the corpus again")
-        manifest = Manifest.of(
-            "encode",
-            data,
-            parents,
-            counts={"in": writer.num_documents, "kept": writer.num_documents, "tokens": num_tokens, "bytes": num_bytes},
-            facts={
-                "vocab_size": len(tokenizer),
-                "tokenizer": tokenizer_fingerprint(tokenizer),
-                "bytes_per_token": round(num_bytes / given_back, 3) if given_back else None,
-                "longest": longest,
-                "lossy_documents": trips.lossy,
-            },
-            packages=("tokenizers", "transformers", "pyarrow"),
-        )
-        assert manifest.fingerprint == stage_fingerprint("encode", data, parents)
-        write_manifest(folder, manifest)
+    if recipe.tokenizer is None:
+        tokenizer = train_tokenizer(_training_texts(corpus, recipe.training_articles), recipe.vocab_size)
+    else:
+        tokenizer = load_tokenizer(recipe.tokenizer)
+    for change in adapt_tokenizer(tokenizer):
+        say(f"{recipe.tokenizer}: as saved with the corpus, the tokenizer {change}")
+    _check_boundary(tokenizer, corpus)
+    save_tokenizer(tokenizer, folder / "tokenizer")
+    trips = RoundTrips(tokenizer)
+    num_tokens = num_bytes = longest = given_back = 0
+    with ShardWriter(folder) as writer, progress("encode", total, "articles") as advance:
+        for batch, counts in _encode(tokenizer, trips, read_articles(corpus)):
+            if not counts.all():
+                empty = batch.column("id")[int(counts.argmin())]
+                raise UserError(f"{corpus}: the tokenizer gives no token at all for article {empty}; use another")
+            writer.write(batch)
+            num_tokens += int(counts.sum())
+            sizes = batch.column("num_bytes").to_numpy()
+            num_bytes += int(sizes.sum())
+            given_back += int(counts[sizes > 0].sum())
+            longest = max(longest, int(counts.max()))
+            advance(batch.num_rows)
+    if writer.num_documents == 0:
+        raise UserError(f"{corpus}: holds no article; build the corpus again")
     if trips.example is not None:
         text, back = trips.example
-        print(
-            f"dateline: warning: {out}: the tokenizer does not give back {trips.lossy:,} of {writer.num_documents:,} "
-            f"documents ({text} comes back as {back}); evaluations will print no bits per byte for them",
-            file=sys.stderr,
+        say(
+            f"dateline: warning: {corpus}: the tokenizer does not give back {trips.lossy:,} of "
+            f"{writer.num_documents:,} documents ({text} comes back as {back}); evaluations will print no bits per "
+            "byte for them"
         )
-    return manifest
+    return Made(
+        counts={"in": writer.num_documents, "kept": writer.num_documents, "tokens": num_tokens, "bytes": num_bytes},
+        facts={
+            "vocab_size": len(tokenizer),
+            "tokenizer": tokenizer_fingerprint(tokenizer),
+            "bytes_per_token": round(num_bytes / given_back, 3) if given_back else None,
+            "longest": longest,
+            "lossy_documents": trips.lossy,
+        },
+        packages=("tokenizers", "transformers", "pyarrow"),
+    )
 
 
 def _check_boundary(tokenizer: PreTrainedTokenizerFast, corpus: Path) -> None:

@@ -1,7 +1,6 @@
 """Rows become batches: body tokens are read, prefixes put in front, labels set.
 
-Enters: a plan. Leaves: batches; batch k is a pure function of (recipe, seed, k).
-Deliberately not done: no iterator state to save; a resumed run asks for batch k.
+Batch k is a pure function of (recipe, seed, k); there is no iterator state to save.
 
 Where several processes share a run, batch k of all of them together is the same rows whatever their number: each takes
 its own part, so that nothing has to be sent around.

@@ -1,10 +1,8 @@
 """In which order documents are read, and how often: weights by group, in tokens.
 
-Enters: the documents of the training split with their groups and lengths. Leaves: windows of the document order.
-Deliberately not done: no iterator state; window j is computed from (recipe, seed, j).
-
 Every group is an endless stream: its documents in one shuffled order after another, an order for each epoch. Window j
 takes from each group the documents whose first token falls into the group's share of tokens [j * size, (j+1) * size).
+It is computed from (recipe, seed, j).
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Segments become rows: chunks of documents, each behind its prefix, packed by best-fit decreasing.
-
-Enters: body and prefix lengths of a window of documents. Leaves: flat arrays that say which piece stands in which row.
-Deliberately not done: no token is looked at, none is dropped, and no document is joined to another.
-"""
+"""Segments become rows: chunks of documents, each behind its prefix, packed by best-fit decreasing. All tokens stay."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The plan of a run: which documents, with which prefixes, stand in which rows, and how many rows there are.
 
-Enters: an encoded corpus, the recipe's conditions, mix, packing and length, and a seed. Leaves: rows by number.
-Deliberately not done: body tokens are not read here; a plan for a million documents takes seconds.
+Body tokens are not read here; a plan for a million documents takes seconds.
 """
 
 from __future__ import annotations
@@ -104,7 +103,7 @@ class Plan:
         Args:
             corpus: the encoded corpus.
             tokenizer: its tokenizer, for the prefixes.
-            conditions: what the model is told.
+            conditions: which metadata the prefixes show.
             mix: weights and filters.
             packing: row length and window.
             seed: of order, dropout and rows.

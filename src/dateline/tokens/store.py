@@ -17,7 +17,6 @@ import pyarrow as pa
 from dateline.conditions import Metadata
 from dateline.errors import UserError
 from dateline.manifest import Manifest, require_manifest
-from dateline.records import EncodedArticle
 
 TEXT_COLUMNS = ("id", "url", "domain", "country", "continent", "date", "split")
 SCHEMA = pa.schema(
@@ -111,17 +110,6 @@ class EncodedCorpus:
         row = index - int(self._starts[at])
         offsets = self._offsets[at]
         return self._values[at][offsets[row] : offsets[row + 1]]
-
-    def article(self, index: int) -> EncodedArticle:
-        """Returns one document with everything that is known of it."""
-        meta = self.metadata(index)
-        return EncodedArticle(
-            tokens=self.tokens(index),
-            id=self.ids[index],
-            split=str(self.splits[index]),
-            num_bytes=int(self.num_bytes[index]),
-            **meta._asdict(),
-        )
 
     def metadata(self, index: int) -> Metadata:
         """Returns the metadata columns of one document."""

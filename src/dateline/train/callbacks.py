@@ -1,8 +1,7 @@
-"""Callbacks: small classes that look at a run while it goes on.
+"""Callbacks: small classes that observe a run, and `run.json`, by which another terminal knows the run.
 
-Enters: the run's plain facts, each record of `metrics.jsonl` as it is written, each checkpoint, how it ended. Leaves:
-whatever a callback makes of them; from this module, `run.json`, by which another terminal knows the run.
-Deliberately not done: no access to model, optimizer or data. A callback cannot change the run's numbers.
+A callback sees the run's plain facts, each record of `metrics.jsonl`, each checkpoint and the outcome; it has no access
+to model, optimizer or data, and cannot change the run's numbers.
 """
 
 from __future__ import annotations
@@ -83,11 +82,11 @@ class Callbacks(Callback):
         self._each(lambda callback: callback.record(kind, step, copy.deepcopy(dict(values))))
 
     def checkpoint(self, step: int, folder: Path) -> None:
-        """Tells all of them of a checkpoint."""
+        """Hands a checkpoint to all of them."""
         self._each(lambda callback: callback.checkpoint(step, folder))
 
     def finish(self, outcome: Outcome) -> None:
-        """Tells all of them of the end, the later ones also where an earlier one fails.
+        """Ends all of them, the later ones also where an earlier one fails.
 
         Raises:
             ExceptionGroup: of those that failed.

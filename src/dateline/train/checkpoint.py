@@ -1,8 +1,7 @@
-"""Checkpoints: all that a run needs to go on as if nothing had happened, on any number of processes.
+"""Checkpoints: everything that a run needs to continue bitwise the same, on any number of processes.
 
-Enters: model, optimizer, counters. Leaves: `checkpoints/step-00000123/`, written by PyTorch's Distributed Checkpoint
-while training goes on; at the end, or on request, a Hugging Face folder.
-Deliberately not done: no data position is saved; it follows from the step. No format of our own.
+`checkpoints/step-00000123/` is written by PyTorch's Distributed Checkpoint while training goes on. The data position is
+not saved; it follows from the step.
 """
 
 from __future__ import annotations
@@ -32,18 +31,8 @@ from torch.distributed.tensor import DTensor
 
 from dateline.errors import UserError
 from dateline.manifest import write_atomically
-from dateline.train.folders.export import SHAPE, export_model, save_model, unshared
-from dateline.train.folders.integrity import (
-    belongs_to,
-    cause,
-    checkpoint_path,
-    checkpoints,
-    newest_intact,
-    prune,
-    read_facts,
-    seal,
-    unfinished,
-)
+from dateline.train.export import SHAPE, unshared
+from dateline.train.folder import cause, checkpoint_path, prune, read_facts, seal, unfinished
 from dateline.train.optim import Stepper, parts_of
 from dateline.train.parallel import ALONE, World
 
@@ -231,15 +220,3 @@ def load_checkpoint(
     for name, generator in wanted["rng"].items():
         torch.set_rng_state(generator) if name.startswith("cpu") else torch.cuda.set_rng_state(generator)
     return state
-
-
-__all__ = [
-    "Saver",
-    "belongs_to",
-    "checkpoints",
-    "export_model",
-    "load_checkpoint",
-    "newest_intact",
-    "save_model",
-    "whole_state",
-]

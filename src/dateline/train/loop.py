@@ -1,8 +1,7 @@
-"""The training loop: rows in, steps taken, a model folder out.
+"""Training loop: reads batches, takes steps, writes `model/`, `checkpoints/`, `metrics.jsonl` and, last, the manifest.
 
-Enters: a recipe and an encoded corpus. Leaves: `model/`, `checkpoints/`, `metrics.jsonl` and, last, `manifest.json`.
-Deliberately not done: no state outside model, optimizer and guard; everything else is a function of the step. What a
-step is stands in step.py, what several processes share in parallel.py, what is saved in checkpoint.py.
+There is no state outside model, optimizer and guard; everything else is a function of the step. A single step is in
+`step.py`, what ranks share in `parallel.py`, what is saved in `checkpoint.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,25 +20,32 @@ import numpy as np
 import torch
 
 from dateline.errors import Interrupted, TrainingDiverged, UserError
-from dateline.manifest import Manifest, check_free, new_folder, write_manifest
+from dateline.manifest import Manifest, check_free, new_folder, read_manifest, write_manifest
 from dateline.progress import progress
+from dateline.stage import Stage, say
 from dateline.tokens.loader import Batch
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 from dateline.train.callbacks import Callback, Callbacks, Outcome, RunInfo
-from dateline.train.checkpoint import Saver, load_checkpoint, newest_intact, save_model, whole_state
-from dateline.train.folders.export import describe
-from dateline.train.folders.run import finished_run, open_folder
-from dateline.train.measures.diary import Diary
-from dateline.train.measures.totals import Totals, add_up
-from dateline.train.parallel import Elsewhere, World, choose_device, choose_precision, processes
-from dateline.train.recipe import TrainRecipe, accumulation, build_loader, train_identity, train_plan
+from dateline.train.checkpoint import Saver, load_checkpoint, whole_state
+from dateline.train.export import describe, save_model
+from dateline.train.folder import belongs_to, checkpoints, finished_run, newest_intact, open_folder, set_aside
+from dateline.train.guard import Sentinel, collect_signals
+from dateline.train.log import TrainingLog
+from dateline.train.parallel import RemoteRankFailure, World, choose_device, choose_precision, processes
+from dateline.train.recipe import (
+    FORMAT,
+    STAGE,
+    TrainRecipe,
+    accumulation,
+    build_loader,
+    train_identity,
+    train_plan,
+)
 from dateline.train.schedule import factor
-from dateline.train.step import Engine
-from dateline.train.survival.guard import Sentinel
-from dateline.train.survival.signals import collect_signals
-from dateline.train.survival.watchdog import Watchdog
+from dateline.train.step import Engine, Totals, add_up
 from dateline.train.trackers import build_callbacks
+from dateline.train.watchdog import Watchdog
 
 
 def train_model(
@@ -51,18 +58,24 @@ def train_model(
         out: the run's folder, which all processes see.
         resume: continue from the newest checkpoint in `out`, or start where there is none.
         overwrite: begin anew even if `out` holds a run.
-        callbacks: told of what happens, besides those that the recipe names; on the first process only.
+        callbacks: run besides those that the recipe names, on the first process only.
 
     Raises:
         UserError: where recipe, corpus and folder do not fit each other.
         TrainingDiverged: where loss or gradient is not finite; the weights before that step are saved.
         Interrupted: after SIGINT or SIGTERM, once a checkpoint is written.
-        Elsewhere: where another process has failed.
+        RemoteRankFailure: where another rank has failed.
+
+    Example:
+        >>> words = ["--data", "runs/encoded", "--train.epochs", "null", "--train.steps", "200"]
+        >>> recipe = load_recipe(TrainRecipe, Path("recipes/train.yaml"), words)
+        >>> train_model(recipe, Path("runs/first")).counts["steps"]
+        200
     """
     with processes(recipe.parallel, recipe.train.device, max(30.0, 2 * recipe.train.hang_minutes)) as world:
         corpus = world.together(lambda: EncodedCorpus.open(recipe.data))
         plan = world.first(lambda: train_plan(recipe, corpus))
-        if resume and (finished := world.first(lambda: finished_run(out, *plan))) is not None:
+        if resume and (finished := world.first(lambda: finished_run(out, *plan, format=FORMAT))) is not None:
             return finished
         world.first(lambda: check_free(out, overwrite=overwrite or resume, stage="train"))
         run = world.together(lambda: _Run(recipe, corpus, out, world, plan, callbacks))
@@ -83,6 +96,38 @@ def train_model(
         finally:
             run.close(outcome)
         return manifest
+
+
+def train_stage(recipe: TrainRecipe, corpus: EncodedCorpus) -> TrainStage:
+    """Returns the stage that trains one model in this process."""
+    data, parents = train_plan(recipe, corpus)
+    return TrainStage(STAGE, data, parents, format=FORMAT, training=recipe)
+
+
+@dataclass(frozen=True)
+class TrainStage(Stage):
+    """Training: a folder that grows while the run goes on, and is continued after an interruption."""
+
+    training: TrainRecipe | None = None
+
+    def make(self, out: Path, *, overwrite: bool = False) -> Manifest:
+        """Trains in an empty folder, or in place of another run where `overwrite` says so."""
+        assert self.training is not None
+        return train_model(self.training, out, overwrite=overwrite)
+
+    def ensure(self, out: Path) -> Manifest:
+        """Trains unless the run is finished; continues its own checkpoints; moves any other run aside."""
+        assert self.training is not None
+        if (found := self.finished(out)) is not None:
+            return found
+        saved = checkpoints(out)
+        unfinished = read_manifest(out) is None
+        if unfinished and saved and belongs_to(saved[-1], train_identity(self.recipe, self.parents)):
+            return train_model(self.training, out, resume=True)
+        reason = "an unfinished run" if unfinished else self.explain(out)
+        if (kept := set_aside(out)) is not None:
+            say(f"{out}: trained anew ({reason}); what stood there is kept in {kept}, remove it when it is not needed")
+        return train_model(self.training, out)
 
 
 class _Run:
@@ -116,14 +161,14 @@ class _Run:
         self.saver = Saver(out, world, self.identity, *plan, keep=recipe.train.keep_checkpoints, shape=self._shape)
         mine = [*build_callbacks(recipe.train.track, out), *callbacks] if world.rank == 0 else []
         self.callbacks = Callbacks(mine)
-        self.diary = Diary(recipe, corpus, self.tokenizer, self.loader, self.engine, world, self.callbacks)
+        self.log = TrainingLog(recipe, corpus, self.tokenizer, self.loader, self.engine, world, self.callbacks)
         self.sentinel = Sentinel(recipe.guard)
         self.done = 0
         self.counts = {"tokens": 0, "body_tokens": 0}
         self.groups = np.zeros(len(self.loader.groups), dtype=np.int64)
 
     def start(self, *, resume: bool) -> None:
-        """Takes over a checkpoint where there is one, and opens the diary."""
+        """Takes over a checkpoint where there is one, and opens the training log."""
         found = self.world.first(lambda: newest_intact(self.out)) if resume else None
         torch.manual_seed(self.recipe.seed + 1_000_003 * self.world.rank)
         if found is not None:
@@ -131,7 +176,7 @@ class _Run:
             known = self.world.together(lambda: load_checkpoint(found, self.identity, model, optimizer, self.world))
             self.done, self.counts, self.groups = known["step"], known["counts"], np.array(known["groups"])
             self.sentinel = Sentinel(self.recipe.guard, known["guard"])
-        self.diary.open(self.out, self.done, self.num_steps, self.counts["tokens"], resumed=found is not None)
+        self.log.open(self.out, self.done, self.num_steps, self.counts["tokens"], resumed=found is not None)
         self.callbacks.start(
             RunInfo(
                 name=self.out.name, folder=self.out, recipe=self.recipe.model_dump(mode="json"),
@@ -154,19 +199,19 @@ class _Run:
                 last = self.done == self.num_steps
                 if training.validate_every and (self.done % training.validate_every == 0 or last):
                     self.watchdog.at(self.done, "validation")
-                    self.diary.validate(self.done, self.counts, self.groups, self.precision)
+                    self.log.validate(self.done, self.counts, self.groups, self.precision)
                 if training.checkpoint_every and self.done % training.checkpoint_every == 0 and not last:
                     self._checkpoint()
-                self._tell_checkpoints()
+                self._report_checkpoints()
                 if advance:
-                    advance(1, f"loss {loss:.3f} {self.diary.left(self.done)}")
+                    advance(1, f"loss {loss:.3f} {self.log.left(self.done)}")
 
     def _next(self, batches: Iterator[Batch], received: list[int]) -> tuple[list[Batch], Totals]:
         """Returns the next step's micro-batches and totals, once all processes have agreed to take it.
 
         Raises:
-            Interrupted: where one of them has been told to stop; what was done is saved.
-            Elsewhere: where another one cannot go on.
+            Interrupted: where one of them has received a signal; what was done is saved.
+            RemoteRankFailure: where another one cannot go on.
         """
         self.watchdog.at(self.done, "data")
         micro_batches: list[Batch] = []
@@ -183,7 +228,7 @@ class _Run:
             raise error
         if totals.failed:
             self.saver.wait()  # raises where it was this process's checkpoint
-            raise Elsewhere
+            raise RemoteRankFailure
         if totals.stop:
             path = self._checkpoint(wait=True)
             name = signal.Signals(received[0]).name if received else "stopped elsewhere"
@@ -215,9 +260,9 @@ class _Run:
         self.counts["body_tokens"] += totals.body_tokens
         self.groups += totals.groups
         if verdict.action == "take":
-            self.diary.train(step, loss, norm, rate, self.counts, totals)
+            self.log.train(step, loss, norm, rate, self.counts, totals)
         else:
-            self.diary.skipped(step, loss, norm, verdict.reason, self.sentinel.skipped)
+            self.log.skipped(step, loss, norm, verdict.reason, self.sentinel.skipped)
         return loss
 
     def _checkpoint(self, *, pruned: bool = True, wait: bool = False) -> Path:
@@ -227,11 +272,11 @@ class _Run:
         path = self.saver.save(self.done, self.engine.model, self.engine.optimizer, memory, pruned=pruned)
         if wait:
             self.saver.wait()
-            self._tell_checkpoints()
-        self.diary.pause(begun)
+            self._report_checkpoints()
+        self.log.pause(begun)
         return path
 
-    def _tell_checkpoints(self) -> None:
+    def _report_checkpoints(self) -> None:
         for step, folder in self.saver.completed():
             self.callbacks.checkpoint(step, folder)
 
@@ -243,7 +288,7 @@ class _Run:
         """Writes the model and the manifest; the newest checkpoints stay beside them."""
         self.watchdog.at(self.done, "model")
         self.saver.wait()
-        self._tell_checkpoints()
+        self._report_checkpoints()
         model, state = self.engine.model, whole_state(self.engine.model)
         return self.world.first(lambda: self._write_result(model, state))
 
@@ -252,8 +297,9 @@ class _Run:
             save_model(folder, model, self.tokenizer, self.facts, self.done, state)
         stream, prefixes = self.loader.plan.stream, self.loader.plan.prefixes
         manifest = Manifest.of(
-            "train",
+            STAGE,
             *self.plan,
+            format=FORMAT,
             counts={"steps": self.done, **self.counts, "skipped": self.sentinel.skipped},
             facts={
                 "parameters": self.engine.num_parameters,
@@ -270,11 +316,8 @@ class _Run:
         return manifest
 
     def close(self, outcome: Outcome) -> None:
-        """Ends what goes on in the background, however the run ended, and tells the callbacks."""
+        """Ends what goes on in the background, however the run ended, and calls the callbacks."""
         try:
             self.saver.close(failed=outcome == "failed")
         finally:
             self.callbacks.finish(outcome)
-
-
-__all__ = ["build_loader", "train_identity", "train_model", "train_plan"]

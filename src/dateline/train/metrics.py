@@ -1,8 +1,4 @@
-"""The run's diary: one JSON object a line.
-
-Enters: numbers by name. Leaves: `metrics.jsonl`, without gaps or repeats even after a resume.
-Deliberately not done: no trackers of other makers yet; they will read the same records.
-"""
+"""Training metrics: `metrics.jsonl`, one JSON object a line, without gaps or repeats even after a resume."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""The optimizer.
-
-Enters: the recipe's `optimizer` section and a model. Leaves: AdamW, or Muon for the hidden matrices
-with AdamW for the rest.
-Deliberately not done: no optimizer of our own, and no weight decay on norms.
-"""
+"""Optimizers: AdamW, or Muon for the hidden matrices with AdamW for the rest; no weight decay on norms."""
 
 from __future__ import annotations
 
@@ -47,7 +42,7 @@ class Stepper(Protocol):
         """Takes a step."""
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forgets the gradients."""
+        """Zeroes the gradients."""
 
     def state_dict(self) -> dict[str, Any]:
         """Returns all that a resumed run needs."""
@@ -74,7 +69,7 @@ class Combined:
             part.step()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forgets all gradients."""
+        """Zeroes all gradients."""
         for part in self.parts:
             part.zero_grad(set_to_none)
 

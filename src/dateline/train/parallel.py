@@ -1,9 +1,6 @@
-"""Where a run computes: the device, its number format, and its place among other processes.
+"""Device, number format and distributed training: DDP keeps a whole model on every device, FSDP2 a part of each layer.
 
-Enters: the recipe's wishes and what torchrun says in the environment. Leaves: a device, a dtype, a `World`, and a
-module that averages its gradients over all processes.
-Deliberately not done: no launcher (torchrun and submitit are launchers), no tensor or pipeline parallelism, and no
-sharding scheme of our own: DDP keeps a whole model on every device, FSDP2 a part of each layer.
+The processes are started by a launcher (torchrun, submitit). There is no tensor or pipeline parallelism.
 """
 
 from __future__ import annotations
@@ -40,8 +37,8 @@ class Parallel(Section):
     products and of attention, and computes norms, rotations and activations again."""
 
 
-class Elsewhere(Exception):
-    """Another process of the run has failed, and says why; this one ends without a word."""
+class RemoteRankFailure(Exception):
+    """Another rank of the run has failed and reports why; this one ends silently."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class World:
 
         Raises:
             Exception: what `make` raised, on the first process that failed.
-            Elsewhere: on all others.
+            RemoteRankFailure: on all others.
         """
         if not self.joined:
             return make()
@@ -83,7 +80,7 @@ class World:
         if any(failed):
             if error is not None and failed.index(True) == self.rank:
                 raise error
-            raise Elsewhere
+            raise RemoteRankFailure
         return made
 
     def first(self, make: Callable[[], T]) -> T:

@@ -1,7 +1,6 @@
-"""The recipe of one training run, and what follows from it before anything is computed: its identity and its rows.
+"""The recipe of one training run, and what follows from it before training: identity, batches per step, loader.
 
-Enters: YAML; an encoded corpus. Leaves: `TrainRecipe`; a fingerprint; a loader.
-Deliberately not done: sections that belong to other rooms are defined there.
+Sections that belong to other packages are defined there.
 """
 
 from __future__ import annotations
@@ -14,17 +13,18 @@ from pydantic import Field, model_validator
 from dateline.conditions import Conditioning
 from dateline.config import Section, fingerprint
 from dateline.errors import UserError
-from dateline.model.pretrained import weights_fingerprint
+from dateline.model.load import model_fingerprint
 from dateline.model.sizes import ModelRecipe
+from dateline.tokens.encode import FORMAT as ENCODED
 from dateline.tokens.loader import Loader
 from dateline.tokens.mix import Mix
 from dateline.tokens.plan import Packing, Plan
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import bos_id
+from dateline.train.guard import Guard
 from dateline.train.optim import Optimizer
 from dateline.train.parallel import ALONE, Parallel, Precision, World
 from dateline.train.schedule import Schedule
-from dateline.train.survival.guard import Guard
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -84,7 +84,7 @@ rounding, so that a run may be resumed with others."""
 
 
 class TrainRecipe(Section):
-    """One model: what it reads, what it is told, what it is, how it learns."""
+    """One model: its data, conditions, architecture and optimization."""
 
     data: str
     """The folder of an encoded corpus."""
@@ -127,11 +127,25 @@ class TrainRecipe(Section):
         return self.model_dump(mode="json", include=kept)
 
 
+STAGE = "train"
+FORMAT = 2
+"""2: prefixes end directly before the body (`conditions.PREFIX_FORMAT`)."""
+
+
 def train_plan(recipe: TrainRecipe, corpus: EncodedCorpus) -> tuple[dict[str, Any], dict[str, str]]:
-    """Returns the recipe and parents that decide whether a run is up to date; see `TrainRecipe.identity`."""
+    """Returns the recipe and parents that decide whether a run is up to date; see `TrainRecipe.identity`.
+
+    Raises:
+        UserError: where the corpus was encoded by an earlier version.
+    """
+    if corpus.manifest.format < ENCODED:
+        raise UserError(
+            f"{corpus.folder}: was encoded by an earlier version of Dateline (format {corpus.manifest.format}, now "
+            f"{ENCODED}); its tokenizer would not begin texts as training does: encode the corpus again"
+        )
     parents = {"encoded": corpus.manifest.fingerprint}
     if recipe.init_from is not None:
-        parents["init_from"] = weights_fingerprint(recipe.init_from)
+        parents["init_from"] = model_fingerprint(recipe.init_from)
     return recipe.identity(), parents
 
 

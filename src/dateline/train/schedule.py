@@ -1,8 +1,4 @@
-"""The learning rate as a pure function of the step.
-
-Enters: the recipe's `schedule` section. Leaves: a factor between 0 and 1.
-Deliberately not done: no scheduler object, hence nothing to save or restore.
-"""
+"""The learning rate as a pure function of the step: nothing to save or restore."""
 
 from __future__ import annotations
 

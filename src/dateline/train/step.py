@@ -1,25 +1,23 @@
-"""One optimizer step: batches in, averaged gradients, weights moved.
+"""One optimizer step: micro-batches in, averaged gradients, weights moved; and the counts of the batch over all ranks.
 
-Enters: a recipe; then, step by step, this process's micro-batches. Leaves: loss and gradient norm of the whole batch,
-and then the new weights.
-Deliberately not done: no decision whether a step is good (guard.py), no schedule, nothing written.
+Whether a step is taken is decided in `guard.py`; the learning rate comes from `schedule.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from dateline.model.attention import Documents, locate_documents
-from dateline.model.build import build_model, llama_config
+from dateline.model.load import build_model, llama_config, load_pretrained
 from dateline.model.loss import cross_entropy_sum
-from dateline.model.pretrained import load_pretrained
-from dateline.tokens.loader import Batch, Loader
-from dateline.train.measures.totals import flops_of
+from dateline.tokens.loader import IGNORED, Batch, Loader
 from dateline.train.optim import Stepper, build_optimizer
 from dateline.train.parallel import World, autocast, checkpoint_activations, distribute, synchronize
 from dateline.train.recipe import TrainRecipe
@@ -69,7 +67,7 @@ class Engine:
         Args:
             recipe: of the run.
             tokenizer: the corpus's.
-            loader: whose BOS, EOS and padding the model is told.
+            loader: whose BOS, EOS and padding ids go into the model's configuration.
             world: the processes.
             device: of this process.
             dtype: of matrix products.
@@ -108,7 +106,7 @@ class Engine:
         Args:
             batches: this process's micro-batches.
             num_labels: labels in the batches of all processes: what the sum is divided by.
-            at: told what is being done.
+            at: progress callback: called with the part of the step that begins (`forward`, `backward`, ...).
 
         Returns:
             The loss of the whole batch in nats per label, and the norm of its gradient before clipping.
@@ -133,14 +131,14 @@ class Engine:
         return loss_value, norm_value
 
     def apply(self, rate: float) -> None:
-        """Moves the weights with this learning rate, and forgets the gradients."""
+        """Moves the weights with this learning rate, and zeroes the gradients."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         self.discard()
 
     def discard(self) -> None:
-        """Forgets the gradients; weights and optimizer stay as they are."""
+        """Zeroes the gradients; weights and optimizer stay as they are."""
         self.optimizer.zero_grad(set_to_none=True)
 
     def _forward(self, batch: Batch) -> Tensor:
@@ -155,3 +153,65 @@ class Engine:
     def _move(self, array: Any) -> Tensor:
         tensor = torch.from_numpy(array)
         return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor
+
+
+class Totals(NamedTuple):
+    """Counts of one batch, all processes together."""
+
+    labels: int
+    """Positions on which loss is taken."""
+    tokens: int
+    """Tokens that are not padding."""
+    body_tokens: int
+    positions: int
+    """Tokens with padding."""
+    attended: int
+    """Pairs of positions that attention joins."""
+    groups: npt.NDArray[np.int64]
+    """Body tokens of each group of the mix."""
+    stop: bool
+    """Whether a process has received a signal to stop."""
+    failed: bool
+    """Whether a process cannot go on."""
+
+    @property
+    def mean_attended(self) -> float:
+        """Positions that a token attends to, itself included."""
+        return self.attended / self.positions
+
+    @property
+    def fill(self) -> float:
+        """Share of positions that are not padding."""
+        return self.tokens / self.positions
+
+
+def add_up(world: World, batches: Sequence[Batch], num_groups: int, *, stop: bool, failed: bool) -> Totals:
+    """Returns the totals of a step; one small message between the processes, which also agree on whether to go on."""
+    numbers = np.zeros(7 + num_groups, dtype=np.int64)
+    numbers[:2] = stop, failed
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        lengths = batch.segment_lengths.astype(np.int64)
+        numbers[2] += int((batch.labels != IGNORED).sum())
+        numbers[3:7] += batch.num_tokens, batch.num_body_tokens, batch.input_ids.size, int(lengths @ (lengths + 1)) // 2
+        numbers[7:] += batch.group_tokens
+    numbers = world.total(numbers)
+    stopped, broken, labels, tokens, body_tokens, positions, attended = numbers[:7].tolist()
+    return Totals(labels, tokens, body_tokens, positions, attended, numbers[7:], stopped > 0, broken > 0)
+
+
+def flops_of(model: Any) -> tuple[float, float]:
+    """Returns the model FLOPs of a training token: a constant, and what is added for each position attended.
+
+    6 for every weight of a matrix that the token meets, the output embedding included, plus 12 * layers * width of
+    attention for every position attended (Chowdhery et al., 2022, appendix B): `model.sizes.flops_per_token`, for a
+    model that is already built.
+    """
+    config = model.config
+    heads = config.num_attention_heads
+    width = heads * (getattr(config, "head_dim", None) or config.hidden_size // heads)
+    matrices = sum(parameter.numel() for parameter in model.parameters() if parameter.ndim >= 2)
+    if not config.tie_word_embeddings:
+        matrices -= model.get_input_embeddings().weight.numel()
+    return 6.0 * matrices, 12.0 * config.num_hidden_layers * width

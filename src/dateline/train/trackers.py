@@ -1,9 +1,7 @@
 """Trackers: the records of `metrics.jsonl` shown by TensorBoard, trackio or Weights & Biases.
 
-Enters: names from the recipe (`train.track`), records. Leaves: event files in the run's folder, or entries in a
-tracker's own store.
-Deliberately not done: nothing is sent over the network unless the environment says so: W&B runs offline without
-`WANDB_MODE`, trackio locally. No figure is made that is not in `metrics.jsonl`.
+Nothing is sent over the network unless the environment asks for it: W&B runs offline without `WANDB_MODE`, trackio
+locally. No value is shown that is not in `metrics.jsonl`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A corpus whose countries write about different things, and models that were told different fields."""
+"""A corpus whose countries write about different things, and models trained with different fields."""
 
 import json
 import shutil
@@ -22,9 +22,15 @@ def make_article(number, split):
     rng = np.random.default_rng(number)
     words = " ".join(rng.choice([*topics.split(), "the", "said", "of"], size=12 + number % 7))
     return {
-        "id": f"{number:016x}", "url": f"https://{domain}/{number}", "domain": domain, "country": country,
-        "continent": continent, "date": "", "split": split, "body": body_text(f"News {number % 3}", words),
-    }  # fmt: skip
+        "id": f"{number:016x}",
+        "url": f"https://{domain}/{number}",
+        "domain": domain,
+        "country": country,
+        "continent": continent,
+        "date": "",
+        "split": split,
+        "body": body_text(f"News {number % 3}", words),
+    }
 
 
 @pytest.fixture(scope="session")
@@ -43,17 +49,14 @@ def placed_corpus(placed):
 
 
 @pytest.fixture(scope="session")
-def told(tmp_path_factory, llama):
-    """Copies of the tiny model that say they were trained with other fields; None for no dateline.json."""
+def trained_with(tmp_path_factory, llama):
+    """Copies of the tiny model that say they were trained with other fields."""
 
     def make(fields):
-        folder = tmp_path_factory.mktemp("told")
+        folder = tmp_path_factory.mktemp("model")
         shutil.copytree(llama / "model", folder / "model")
         about = folder / "model" / "dateline.json"
-        if fields is None:
-            about.unlink()
-        else:
-            about.write_text(json.dumps({**json.loads(about.read_text()), "fields": fields, "fingerprint": "e" * 16}))
+        about.write_text(json.dumps({**json.loads(about.read_text()), "fields": fields}))
         return folder
 
     return make

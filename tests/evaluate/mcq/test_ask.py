@@ -11,7 +11,6 @@ from dateline.benchmark.questions import read_questions
 from dateline.errors import UserError
 from dateline.evaluate.mcq.ask import (
     Asked,
-    Settings,
     ask,
     cloze_prompt,
     continuation_nats,
@@ -28,7 +27,8 @@ from dateline.evaluate.mcq.ask import (
     write_answers,
 )
 from dateline.evaluate.mcq.scores import nats_per_byte
-from dateline.evaluate.subject import load_subject
+from dateline.evaluate.recipe import Mcq
+from dateline.model.load import load_subject
 
 ALL_FIELDS = ("domain", "country", "continent")
 
@@ -130,7 +130,7 @@ def either(request):
 def test_options_and_letters_have_the_probability_of_a_plain_forward_pass(either, questions):
     prompts = encode_prompts(either, questions, ["", PREFIX], "question")
     asked = [Asked(prefix, at) for prefix in ("", PREFIX) for at in range(len(questions))]
-    how = {"batch_tokens": 300, "dtype": "float32", "advance": no_progress}
+    how = {"batch_tokens": 300, "precision": "float32", "advance": no_progress}
     options = option_nats(either, prompts, asked, **how)
     letters = letter_nats(either, prompts, asked, **how)
     for one, per_option, per_letter in zip(asked, options, letters, strict=True):
@@ -153,7 +153,7 @@ def test_batches_do_not_change_numbers(either, questions):
     prompts = encode_prompts(either, questions, [""], "question")
     asked = [Asked("", at) for at in range(len(questions))]
     small, large = (
-        option_nats(either, prompts, asked, batch_tokens=size, dtype="float32", advance=no_progress)
+        option_nats(either, prompts, asked, batch_tokens=size, precision="float32", advance=no_progress)
         for size in (1, 10_000)
     )
     assert np.concatenate(small) == pytest.approx(np.concatenate(large), abs=1e-4)
@@ -168,7 +168,7 @@ def test_one_token_is_read_from_one_pass_and_equal_pairs_are_scored_once(either,
     context = np.array([either.bos, 7, 8, 9], dtype=np.int32)
     one, other, long = (np.array(ids, dtype=np.int32) for ids in ([5], [6], [5, 6]))
     nats = continuation_nats(
-        either, [context, context, context], [[one, other], [one, long], [long]], batch_tokens=64, dtype="float32"
+        either, [context, context, context], [[one, other], [one, long], [long]], batch_tokens=64, precision="float32"
     )
     assert sizes == [1]
     assert nats[0][0] == nats[1][0]
@@ -177,9 +177,32 @@ def test_one_token_is_read_from_one_pass_and_equal_pairs_are_scored_once(either,
     assert nats[0] == pytest.approx(expected, abs=1e-4)
 
 
+def test_bfloat16_is_the_precision_of_letters_and_options_alike(either, questions):
+    prompts = encode_prompts(either, questions, [PREFIX], "question")
+    asked = [Asked(PREFIX, at) for at in range(len(questions))]
+    for measure in (option_nats, letter_nats):
+        fine, coarse = (
+            np.concatenate(
+                [
+                    np.ravel(nats)
+                    for nats in measure(
+                        either, prompts, asked, batch_tokens=300, precision=precision, advance=no_progress
+                    )
+                ]
+            )
+            for precision in ("float32", "bfloat16")
+        )
+        assert not np.array_equal(fine, coarse)
+        assert coarse == pytest.approx(fine, rel=0.05, abs=0.3)
+
+
 def test_next_logits_come_for_every_context_once(either):
     contexts = [np.arange(3, 3 + length, dtype=np.int32) for length in (4, 2, 4, 4, 3)]
-    seen = [at for positions, logits in next_logits(either, contexts, batch_tokens=8) for at in positions]
+    seen = [
+        at
+        for positions, logits in next_logits(either, contexts, batch_tokens=8, precision="float32")
+        for at in positions
+    ]
     assert sorted(seen) == [0, 1, 2, 3, 4]
 
 
@@ -199,11 +222,10 @@ def test_these_name_none(text):
     assert named_letter(text, 4) == -1
 
 
-def written(subject, questions, asked, batch_tokens=500, **settings):
+def written(subject, questions, asked, **options):
     prompts = encode_prompts(subject, questions, ["", "COUNTRY: ng\n"], "question")
     ids = [question.id for question in questions]
-    settings |= {"batch_tokens": batch_tokens, "advance": lambda amount=1, note="": None}
-    return write_answers(subject, prompts, asked, ids, **settings)
+    return write_answers(subject, prompts, asked, ids, Mcq(questions="", **{"batch_tokens": 500, **options}))
 
 
 def test_a_draw_depends_on_seed_item_and_prefix_and_not_on_its_neighbours(llama, questions):
@@ -236,8 +258,8 @@ def subject(llama):
     return load_subject(llama, device="cpu")
 
 
-def asked(subject, questions, names=("gold", "none", "wrong"), **settings):
-    found = ask(subject, questions, question_conditions(names, FIELDS), Settings(run="a", **settings))
+def asked(subject, questions, names=("gold", "none", "wrong"), **options):
+    found = ask(subject, questions, question_conditions(names, FIELDS), Mcq(questions="", **options), "a")
     return {(answers.form, answers.condition): answers for answers in found.answers}, found.too_long
 
 
@@ -253,8 +275,8 @@ def test_every_form_has_every_item_under_every_condition(subject, questions):
         wanted = [q.id for q in questions if form in forms or is_pair(q)]
         assert answers.ids == wanted
         assert all(0 <= point <= 1 for point in answers.points)
-    assert found["cloze", "gold"].fields == "country+continent"
-    assert found["cloze", "none"].fields == ""
+    assert found["cloze", "gold"].shown == "country+continent"
+    assert found["cloze", "none"].shown == ""
 
 
 def test_the_choice_is_the_option_with_the_fewest_nats_per_byte(subject, questions):
@@ -286,7 +308,7 @@ def test_a_model_that_cannot_see_the_prefix_gets_one_half_on_every_item(llama, q
 
 def test_where_the_places_look_the_same_no_switch_is_earned(subject, questions):
     same = [replace(q, contrast_country="ke") if q.id == "capital" else q for q in questions]
-    found = ask(subject, same, question_conditions(["continent"], FIELDS), Settings(run="a"))
+    found = ask(subject, same, question_conditions(["continent"], FIELDS), Mcq(questions=""), "a")
     (switch,) = [answers for answers in found.answers if answers.form == "switch_cloze"]
     assert switch.points[switch.ids.index("capital")] == 0.5
 
@@ -307,7 +329,7 @@ def test_long_items_stop_the_evaluation_or_are_wrong_everywhere(subject, questio
         UserError, match=r"item 'capital' takes \d+ tokens with its prefix, the model reads 256; .*--long"
     ):
         asked(subject, long)
-    found, too_long = asked(subject, long, long_is_wrong=True)
+    found, too_long = asked(subject, long, long="wrong")
     assert too_long == ["capital"]
     for answers in found.values():
         assert answers.points[0] == 0.0
@@ -326,7 +348,7 @@ def test_probabilities_that_are_no_numbers_are_an_error(llama, questions):
 
 
 def test_sampled_answers_stand_beside_the_strict_forms(subject, questions):
-    found, _ = asked(subject, questions, ["none"], generative=True, num_tokens=3)
+    found, _ = asked(subject, questions, ["none"], answers="paper-generative", num_tokens=3)
     published, strict = found["paper_generative", "none"], found["paper_generative_strict", "none"]
     assert published.points == strict.points
     assert published.ids == [q.id for q in questions]

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from dateline.evaluate.mcq.scores import (
     ITEMS,
     PUBLISHED,
     Answers,
+    Origin,
     check_comparable,
     cloze_points,
     letter_points,
@@ -89,7 +91,7 @@ def test_following_the_place_earns_all_and_a_mere_shift_shows_only_in_the_shift(
     assert (switch_points(*weaker, 0, 1), shift_points(*weaker, 0, 1)) == (0.5, 1.0)
 
 
-ORIGIN = {"model": "m", "corpus": "q", "protocol": "mcq-1", "generative": "paper-generative-1"}
+ORIGIN = Origin("mcq-1", "paper-generative-1", model="m", data="q")
 
 
 def answers(points, *, run="a", condition="gold", form="cloze", chosen=None, places=None):
@@ -98,7 +100,7 @@ def answers(points, *, run="a", condition="gold", form="cloze", chosen=None, pla
     return Answers(
         run=run, condition=condition, form=form, ids=[f"i{at}" for at in range(number)], countries=places,
         continents=["Africa" if place == "ng" else "Europe" for place in places], points=[float(p) for p in points],
-        chosen=chosen or [0] * number, costs=[[]] * number, written=[""] * number, fields="country",
+        chosen=chosen or [0] * number, costs=[[]] * number, written=[""] * number, shown="country",
     )  # fmt: skip
 
 
@@ -108,7 +110,7 @@ def rows(own, versus=(), by=()):
 
 def test_whole_points_get_wilsons_interval_and_shared_ones_a_bootstrap():
     (score,) = rows([answers([1, 0, 1, 1, 0, 1])])
-    assert (score.metric, score.value, score.num_documents) == ("accuracy_cloze", 4 / 6, 6)
+    assert (score.metric, score.value, score.n_documents) == ("accuracy_cloze", 4 / 6, 6)
     assert (score.ci_low, score.ci_high) == wilson(4, 6)[1:3]
     (shared,) = rows([answers([1, 0, 0.5, 1, 0, 1])])
     assert shared.value == pytest.approx(3.5 / 6)
@@ -119,10 +121,10 @@ def test_whole_points_get_wilsons_interval_and_shared_ones_a_bootstrap():
 def test_every_group_has_its_share_and_groups_add_up():
     places = ["ng", "ng", "gb", "gb", "gb"]
     scores = rows([answers([1, 0, 1, 1, 0], places=places)], by=["continent", "country"])
-    by_group = {(s.grouping, s.group): s for s in scores}
+    by_group = {(s.slice_by, s.slice): s for s in scores}
     assert set(by_group) == {("all", "all"), ("continent", "Africa"), ("continent", "Europe"), ("country", "ng"),
                              ("country", "gb")}  # fmt: skip
-    weighted = sum(by_group["country", code].value * by_group["country", code].num_documents for code in ("ng", "gb"))
+    weighted = sum(by_group["country", code].value * by_group["country", code].n_documents for code in ("ng", "gb"))
     assert weighted / 5 == pytest.approx(by_group["all", "all"].value)
 
 
@@ -130,9 +132,10 @@ def test_a_difference_of_whole_points_has_mcnemars_p_value():
     gold, none = [1] * 9 + [0, 0, 1], [0] * 7 + [1, 1, 1, 0, 1]
     scores = rows([answers(gold), answers(none, condition="none")])
     (difference,) = [s for s in scores if s.versus]
+    assert (difference.measure, difference.unit, difference.n_tokens) == ("mcq", "share", None)
     assert (difference.metric, difference.versus) == ("accuracy_cloze_difference", "a/none")
     assert difference.value == pytest.approx(np.mean(gold) - np.mean(none))
-    assert difference.p_value == mcnemar(7, 1) == pytest.approx(binomtest(1, 8).pvalue)
+    assert difference.p == mcnemar(7, 1) == pytest.approx(binomtest(1, 8).pvalue)
     assert difference.ci_low < difference.value < difference.ci_high
     assert difference.mde > 0
 
@@ -142,8 +145,8 @@ def test_another_model_is_compared_under_the_same_condition_and_holm_corrects_th
     other = [answers([0, 0, 0, 1, 0, 0], run="b"), answers([0, 1, 0, 0, 1, 0], run="b", condition="silver")]
     differences = [s for s in rows(own, other) if s.versus]
     assert [(s.condition, s.versus) for s in differences] == [("gold", "a/none"), ("gold", "b/gold")]
-    assert all(s.p_holm >= s.p_value for s in differences)
-    assert max(s.p_holm / s.p_value for s in differences) == pytest.approx(2)
+    assert all(s.p_holm >= s.p for s in differences)
+    assert max(s.p_holm / s.p for s in differences) == pytest.approx(2)
 
 
 def test_averages_over_rotations_are_resampled_and_never_counted():
@@ -157,21 +160,21 @@ def test_the_published_ratio_leaves_out_what_the_strict_one_counts_as_wrong():
     published, strict = rows(
         [answers(points, form=PUBLISHED, chosen=chosen), answers(points, form=f"{PUBLISHED}_strict", chosen=chosen)]
     )
-    assert (published.metric, published.value, published.num_documents) == ("accuracy_paper_generative", 0.5, 2)
-    assert (strict.metric, strict.value, strict.num_documents) == ("accuracy_paper_generative_strict", 0.25, 4)
+    assert (published.metric, published.value, published.n_documents) == ("accuracy_paper_generative", 0.5, 2)
+    assert (strict.metric, strict.value, strict.n_documents) == ("accuracy_paper_generative_strict", 0.25, 4)
     assert published.protocol == strict.protocol == "paper-generative-1"
 
 
 def test_where_nothing_was_answered_the_published_ratio_is_no_number():
     (score,) = rows([answers([0, 0], form=PUBLISHED, chosen=[-1, -1])])
     assert math.isnan(score.value)
-    assert score.num_documents == 0
+    assert score.n_documents == 0
 
 
 def test_no_certainty_is_claimed_where_every_item_differs_by_the_same():
     scores = rows([answers([1, 1, 1], form="switch_cloze"), answers([0.5] * 3, form="switch_cloze", condition="none")])
     (difference,) = [s for s in scores if s.versus]
-    assert (difference.value, difference.p_value, difference.p_holm, difference.mde) == (0.5, None, None, None)
+    assert (difference.value, difference.p, difference.p_holm, difference.mde) == (0.5, None, None, None)
 
 
 def test_a_group_of_one_item_has_no_bootstrap_interval():
@@ -185,10 +188,13 @@ def stored(condition="gold", ids=("i", "j")):
                    [[0.5, 0.25], []], ["", "\x1b"], "country")  # fmt: skip
 
 
+FACTS = {"protocol": "mcq-1", "sampled_protocol": "paper-generative-1"}
+
+
 @pytest.fixture
 def folder(tmp_path):
-    write_items(tmp_path / ITEMS, [stored(), stored("none")], ORIGIN)
-    write_manifest(tmp_path, Manifest.of("mcq", {"run": "a"}, {"questions": "q"}, facts={"protocol": "mcq-1"}))
+    write_items(tmp_path, [stored(), stored("none")], ORIGIN)
+    write_manifest(tmp_path, Manifest.of("mcq", {"run": "a"}, {"questions": "q"}, facts=FACTS))
     return tmp_path
 
 
@@ -205,15 +211,17 @@ def test_only_the_same_conditions_on_the_same_items_match(folder):
 @pytest.mark.parametrize(
     ("run", "change", "message"),
     [
-        ("b", {"corpus": "other"}, "run 'a' was asked other questions"),
+        ("b", {"data": "other"}, "run 'a' was asked other questions"),
         ("b", {"protocol": "mcq-2"}, "run 'a' was asked in another way"),
+        ("b", {"sampled_protocol": "paper-generative-2"}, "run 'a' was asked for samples in another way"),
         ("a", {}, "holds a run that is called 'a' too"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(folder, run, change, message):
     check_comparable(folder, "b", ORIGIN)
+    check_comparable(folder, "b", ORIGIN._replace(sampled_protocol=""))  # likelihoods are compared all the same
     with pytest.raises(UserError, match=message):
-        check_comparable(folder, run, {**ORIGIN, **change})
+        check_comparable(folder, run, ORIGIN._replace(**change))
 
 
 def test_a_folder_without_items_is_refused(tmp_path, folder):
@@ -222,3 +230,36 @@ def test_a_folder_without_items_is_refused(tmp_path, folder):
     (folder / ITEMS).write_text("no table")
     with pytest.raises(UserError, match="not a readable table of items"):
         read_answers(folder)
+
+
+def test_a_table_of_another_version_is_refused_in_one_line(folder):
+    old = pq.read_table(folder / ITEMS).rename_columns({"points": "correct", "shown": "fields", "data": "corpus"})
+    pq.write_table(old.drop_columns("cost_unit"), folder / ITEMS)
+    for read in (read_answers, lambda folder: check_comparable(folder, "b", ORIGIN)):
+        with pytest.raises(
+            UserError, match=r"has no column 'shown'; it was written by another version .* eval mcq"
+        ) as e:
+            read(folder)
+        assert "\n" not in str(e.value)
+
+
+def test_every_row_names_its_own_protocol_and_unit_of_costs(tmp_path):
+    write_items(tmp_path, [answers([1], form=form) for form in ("cloze", "letter", PUBLISHED)], ORIGIN)
+    rows = pq.read_table(tmp_path / ITEMS).to_pylist()
+    assert [(row["form"], row["protocol"], row["cost_unit"]) for row in rows] == [
+        ("cloze", "mcq-1", "nats/byte"), ("letter", "mcq-1", "nats"), (PUBLISHED, "paper-generative-1", ""),
+    ]  # fmt: skip
+
+
+def test_slices_of_one_metric_are_a_family_of_tests():
+    places = ["ng", "gb"] * 6
+    own = [answers([1] * 10 + [0, 1], places=places), answers([0, 1] * 6, condition="none", places=places)]
+    differences = [s for s in rows(own, by=["country"]) if s.versus]
+    assert [(s.slice_by, s.family_of_tests) for s in differences] == [
+        ("all", "mcq: accuracy_cloze_difference of a by all"),
+        ("country", "mcq: accuracy_cloze_difference of a by country"),
+        ("country", "mcq: accuracy_cloze_difference of a by country"),
+    ]
+    assert differences[0].p_holm == differences[0].p
+    assert min(s.p_holm / s.p for s in differences[1:]) >= 1
+    assert max(s.p_holm for s in differences[1:]) > min(s.p for s in differences[1:])

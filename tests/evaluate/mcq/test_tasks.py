@@ -7,12 +7,13 @@ import yaml
 
 from dateline.benchmark.questions import read_questions
 from dateline.errors import UserError
-from dateline.evaluate.mcq.ask import Settings, ask, question_conditions
-from dateline.evaluate.mcq.run import task_name, write_tasks
-from dateline.evaluate.subject import load_subject
+from dateline.evaluate.mcq.ask import ask, encode_prompts, prefix_texts, question_conditions
+from dateline.evaluate.mcq.run import task_name, tasks_stage
+from dateline.evaluate.recipe import Mcq
 from dateline.manifest import read_manifest
+from dateline.model.load import load_subject
 
-CONDITIONS = ["gold", "none", "wrong"]
+CONDITIONS = ("gold", "none", "wrong")
 ITEMS = [
     {"question": "What is the capital?", "options": ["Abuja", "Lagos", "São Tomé", "London"], "answer": "Abuja",
      "country": "ng"},
@@ -34,6 +35,10 @@ def question_file(tmp_path_factory):
 @pytest.fixture(scope="module", params=["llama", "gpt2"])
 def model(request):
     return request.getfixturevalue(request.param)
+
+
+def write_tasks(model, file, out, **options):
+    return tasks_stage(model, Mcq(questions=str(file), **options), out).make(out)
 
 
 def harness(folder, tasks, subject, cache):
@@ -58,11 +63,11 @@ def harness(folder, tasks, subject, cache):
 
 
 def test_both_give_the_same_answers(model, question_file, tmp_path):
-    manifest = write_tasks(model, question_file, out=tmp_path / "tasks", conditions=CONDITIONS)
+    manifest = write_tasks(model, question_file, tmp_path / "tasks", conditions=CONDITIONS)
     assert set(manifest.facts["prompts_tokenized_otherwise_by_lm_eval"].values()) == {0}
     subject = load_subject(model, device="cpu")
     questions = read_questions(question_file)
-    asked = ask(subject, questions, question_conditions(CONDITIONS, subject.fields), Settings(run="a"))
+    asked = ask(subject, questions, question_conditions(CONDITIONS, subject.fields), Mcq(questions=""), "a")
     tasks = [task_name(form, condition) for form in ("cloze", "letter") for condition in CONDITIONS]
     samples, results = harness(tmp_path / "tasks", tasks, subject, tmp_path / "cache")
     for answers in asked.answers:
@@ -79,9 +84,38 @@ def test_both_give_the_same_answers(model, question_file, tmp_path):
                 assert [-logp for logp, _ in row["filtered_resps"]] == pytest.approx(nats, abs=1e-3)
 
 
+def test_lm_eval_reads_the_tokens_of_dateline_with_one_bos(llama, question_file, tmp_path):
+    from lm_eval.models.huggingface import HFLM
+
+    write_tasks(llama, question_file, tmp_path / "tasks", conditions=("gold",))
+    subject, questions = load_subject(llama, device="cpu"), read_questions(question_file)
+    assert subject.tokenizer("x")["input_ids"][0] == subject.bos  # the tokenizer adds BOS to any other text by itself
+    (gold,) = question_conditions(["gold"], subject.fields)
+    prefixes = prefix_texts(subject, questions, gold, 0)
+    prompts = encode_prompts(subject, questions, prefixes, "question")
+    reader = HFLM(pretrained=str(subject.folder), device="cpu", dtype="float32")
+    lines = (tmp_path / "tasks" / "cloze_gold.jsonl").read_text(encoding="utf-8").splitlines()
+    for at, document in enumerate(map(json.loads, lines)):
+        assert prefixes[at]
+        head = [subject.bos, *prompts.prefixes[prefixes[at]].tolist(), *prompts.cloze[at].tolist()]
+        assert head.count(subject.bos) == 1
+        for option, text in enumerate(document["choices"]):
+            context, continuation = reader._encode_pair(document["context"], f" {text}")
+            assert context == head
+            assert continuation == prompts.options[at][option].tolist()
+
+
+def test_prompts_that_lm_eval_reads_otherwise_are_counted(llama, tmp_path):
+    item = {"question": "What does <eos> mean?", "options": ["end", "start"], "answer": "end", "country": "ng"}
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(one) + "\n" for one in [*ITEMS, item]), encoding="utf-8")
+    manifest = write_tasks(llama, tmp_path / "q.jsonl", tmp_path / "tasks", conditions=("none",))
+    counted = manifest.facts["prompts_tokenized_otherwise_by_lm_eval"]
+    assert counted == {"cloze_none": 1, "letter_none": 2}
+
+
 def test_documents_are_ready_to_read_and_tasks_name_them(llama, question_file, tmp_path):
     out = tmp_path / "tasks"
-    write_tasks(llama, question_file, out=out, conditions=["gold", "swap:ke"], fields=["country"], layout="article")
+    write_tasks(llama, question_file, out, conditions=("gold", "swap:ke"), fields=("country",), layout="article")
     assert sorted(path.name for path in out.iterdir()) == [
         "cloze_gold.jsonl", "cloze_gold.yaml", "cloze_swap_ke.jsonl", "cloze_swap_ke.yaml", "letter_gold.jsonl",
         "letter_gold.yaml", "letter_swap_ke.jsonl", "letter_swap_ke.yaml", "manifest.json",
@@ -103,5 +137,5 @@ def test_documents_are_ready_to_read_and_tasks_name_them(llama, question_file, t
 
 def test_nothing_is_left_where_a_name_is_wrong(llama, question_file, tmp_path):
     with pytest.raises(UserError, match="unknown condition 'silver'"):
-        write_tasks(llama, question_file, out=tmp_path / "tasks", conditions=["silver"])
+        write_tasks(llama, question_file, tmp_path / "tasks", conditions=("silver",))
     assert list(tmp_path.iterdir()) == []

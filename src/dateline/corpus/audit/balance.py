@@ -1,7 +1,6 @@
-"""Balance: how many tokens each country and continent brings, and what equal weights would repeat.
+"""Tokens of each country and continent, and what equal weights would repeat.
 
-Enters: documents and bytes by country. Leaves: estimated tokens, shares, and repeats.
-Deliberately not done: no tokenizer: tokens are estimated from bytes, and `dateline encode` counts them.
+Tokens are estimated from bytes; `dateline encode` counts them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Problems: in words, what is no error but weakens what can be said of a model trained on this corpus.
-
-Enters: the audit's numbers and the recipe. Leaves: sentences, the gravest first.
-Deliberately not done: no advice on how to train; what is wrong with the data is said here and nowhere else.
-"""
+"""Problems in words: what is no error but weakens what can be said of a model trained on a corpus."""
 
 from __future__ import annotations
 

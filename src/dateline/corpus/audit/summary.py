@@ -1,8 +1,4 @@
-"""Summary: the counts of a build as the audit that people and the report read.
-
-Enters: the sum of all tallies. Leaves: plain data for `audit.json`, and an error where a country is tested but not
-trained on.
-Deliberately not done: no sentence but the problems; the page and the terminal make theirs from the same numbers.
+"""The counts of a build as plain data for `audit.json`, and an error where a country is tested but not trained on.
 
 That error is the one that the paper's corpus made: seven of its countries had test documents and no training
 documents, and nobody saw.

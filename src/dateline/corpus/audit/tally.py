@@ -1,8 +1,4 @@
-"""Tally: what one task counts, in a form that can be added up.
-
-Enters: dropped and kept documents of one task. Leaves: counts as JSON; the sum of all tasks is the audit's material.
-Deliberately not done: no documents and no texts are held; memory grows with the number of outlets only.
-"""
+"""What one task of a build counts, in a form that can be added up; memory grows with the number of outlets only."""
 
 from __future__ import annotations
 

@@ -1,9 +1,6 @@
-"""Uneven: filters that cost one country more of its documents than the others.
+"""Filters that cost one country a larger share of its documents than the others.
 
-Enters: kept documents by country, and dropped ones by country and reason. Leaves: the country and reason pairs where
-the difference is larger than chance and large enough to matter.
-Deliberately not done: no verdict: a filter may be right about a country (a source full of Filipino text). It is named
-so that somebody looks.
+A filter may be right about a country (a source full of Filipino text), so it is named and not judged.
 """
 
 from __future__ import annotations

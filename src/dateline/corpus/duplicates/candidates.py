@@ -1,13 +1,9 @@
-"""Candidates: the pairs of documents that share a band, and of them those that are near-duplicates indeed.
+"""Pairs of documents that share a band, and of them those whose exact Jaccard similarity reaches the threshold.
 
-Enters: one column of band hashes after another over the whole corpus, and shingles on demand. Leaves: pairs of
-documents, the first read first, whose exact Jaccard similarity reaches the threshold.
-Deliberately not done: no all against all within a bucket (17 pairs a document and band at most, so that a page of
-boilerplate that half the corpus shares costs time in proportion to the corpus), nothing about clusters but skipping
-pairs that are in one already.
-
-Memory of pairing: 45 bytes a document at the peak, of which 8 are the band at hand, and 8 a pair that was handed out,
-0.27 GB at most; with `Clusters` and keepers a million documents take 61 MB. Memory of checking: 64 MB of shingles.
+A document is paired with at most 17 others of a bucket, so that a page of boilerplate that half the corpus shares costs
+time in proportion to the corpus. Memory of pairing: 45 bytes a document at the peak, of which 8 are the band at hand,
+and 8 a pair that was handed out, 0.27 GB at most; with `Clusters` and keepers a million documents take 61 MB. Memory of
+checking: 64 MB of shingles.
 """
 
 from __future__ import annotations

@@ -1,10 +1,7 @@
-"""Clusters: which documents are the same story, over chains of copies, and which of them stays.
+"""Clusters of copies, over chains, and which document of each stays.
 
-Enters: exact keys, pairs of near-duplicates and days, all by the document's place in reading order. Leaves: a label
-for each document (the first document of its cluster) and the document that stays in its stead.
-Deliberately not done: no limit to chains (if A is like B and B like C, all three are one cluster, however little A
-and C share: no copy may straddle two splits), no texts, nothing on disk. 8 bytes a document to hold,
-48 while exact copies are found, 41 while keepers are.
+There is no limit to chains: if A is like B and B like C, all three are one cluster, because no copy may be in two
+splits. Takes 8 bytes a document to hold, 48 while exact copies are found, 41 while keepers are.
 """
 
 from __future__ import annotations

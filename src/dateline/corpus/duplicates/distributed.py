@@ -1,9 +1,7 @@
-"""Distributed: near copies through datatrove's own MinHash stages, for corpora whose index no single process holds.
+"""Near-duplicates through datatrove's own MinHash stages, for corpora whose index no single process holds.
 
-Enters: the stored pieces. Leaves: datatrove's signatures, buckets and clusters in the work folder, and from them the
-pairs that `decide` joins.
-Deliberately not done: pairs are not checked against the threshold: whoever shares a bucket is a copy. With the number
-of buckets and hashes that the threshold asks for, about one pair in four at Jaccard 0.5 is taken for a copy.
+Pairs are not checked against the threshold: all that share a bucket count as copies. With the number of buckets and
+hashes that the threshold asks for, about one pair in four at Jaccard 0.5 is taken for a copy.
 """
 
 from __future__ import annotations

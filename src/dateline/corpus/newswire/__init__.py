@@ -1,8 +1,6 @@
-"""An embedded newswire of known entropy: news of the paper's 18 countries, written by a grammar over public facts.
+"""An embedded newswire of known entropy: invented news of the paper's 18 countries, written by a grammar.
 
-Enters: a number of articles and a seed.
-Leaves: articles, and the exact log-probability of each with and without its place.
-Deliberately not done: no truth; the stories are invented, and the names in them stand for nobody.
+It gives the exact log-probability of each article with and without its place.
 """
 
 from dateline.corpus.newswire.facts import Outlet

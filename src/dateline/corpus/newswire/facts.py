@@ -1,9 +1,4 @@
-"""The places of the newswire, read from `facts.yaml`, and its stories, read from `stories.yaml`.
-
-Enters: the two YAML files inside this package.
-Leaves: `Outlet` records, the tables that fill the slots at every outlet, and the parsed patterns.
-Deliberately not done: no user-supplied files, hence no friendly messages; the tests hold the files to their form.
-"""
+"""The places of the newswire (`facts.yaml`) and its stories (`stories.yaml`), parsed."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """A stochastic grammar of two-part documents (title and text) whose every probability is exact.
 
-Enters: patterns, that is pairs of parsed templates, and for each place the tables that fill their slots.
-Leaves: `Grammar`, which samples documents and says how probable any document is given one place, several, or all.
-Deliberately not done: no recursion, no context beyond bound variables, no learning; probabilities are kept in plain
-floating point, which is exact enough down to about exp(-700), ten times the improbability of a news article.
+It samples documents and says how probable any document is given one place, several, or all. There is no recursion.
+Probabilities are kept in plain floating point, which is exact enough down to about exp(-700), ten times the
+improbability of a news article.
 """
 
 from __future__ import annotations

@@ -1,8 +1,5 @@
 """The notation of the newswire: templates with slots, choices and named parts, parsed into pieces.
 
-Enters: strings such as `{Club} beat {club2} {win}[.| again.]`. Leaves: tuples of literals, `Slot` and `Choice`.
-Deliberately not done: no probabilities and no values; `grammar.py` gives a template its law.
-
 `{city}` draws from the table `city` at its first use and repeats that value afterwards. `{city2}` is another variable
 over the same table: variables of one table never share a value within a document. `{City}` is the value of `city` with
 its first letter raised. `[a|b|c]` takes one branch, each equally likely, and may hold slots and further brackets;

@@ -1,12 +1,10 @@
 """The embedded newswire: plausible local news of 18 countries, with the exact log-probability of every article.
 
-Enters: a number of articles and a seed. Leaves: `Article` records, and log-probabilities of any (title, text) given its
-outlet, its country, its continent, or nothing: the least loss that any model can reach under each condition.
-Deliberately not done: URL, date and id are metadata, drawn apart from the body and no part of its probability; nothing
-that is written ever happened.
+Log-probabilities are of (title, text) given the outlet, the country, the continent, or nothing: the least loss that any
+model can reach under each condition. URL, date and id are drawn apart from the body and are no part of them.
 
-The law. A country is drawn uniformly out of 18, then one of its three outlets, then a story, then what fills it. With
-`balance="continent"` the continent is drawn first, then a country of it: the law of a corpus mixed by equal continents.
+A country is drawn uniformly out of 18, then one of its three outlets, then a story, then what fills it. With
+`balance="continent"` the continent is drawn first, then a country of it, as in a corpus mixed by equal continents.
 """
 
 from __future__ import annotations

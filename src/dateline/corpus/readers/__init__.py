@@ -1,9 +1,4 @@
-"""Readers: news files in, one raw record after another out.
-
-Enters: paths (files, folders, globs, `s3://` and other fsspec addresses) and a column mapping.
-Leaves: `Record` for every article that could be read, `Unreadable` for every piece that could not, in file order.
-Deliberately not done: no cleaning, no download of anything that the recipe does not name.
-"""
+"""Readers: from files, folders, globs and addresses to raw records, and to what could not be read, in file order."""
 
 from dateline.corpus.readers.columns import Columns, Record, Unreadable
 from dateline.corpus.readers.files import expand_paths, file_fingerprint, file_size, open_file, open_raw

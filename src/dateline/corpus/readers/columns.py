@@ -1,9 +1,4 @@
-"""Columns: which column of a file is the text, the title, the URL, the date and the declared country.
-
-Enters: the column names of a file, the recipe's mapping, and rows as plain dictionaries.
-Leaves: a mapping that is known to exist, and `Record`s with strings only.
-Deliberately not done: no dotted paths into nested JSON, no guess from the values, no cleaning.
-"""
+"""Which column of a file is the text, the title, the URL, the date and the declared country."""
 
 from __future__ import annotations
 

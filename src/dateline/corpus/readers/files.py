@@ -1,8 +1,4 @@
-"""Files: names, globs, folders and addresses to files; files to bytes.
-
-Enters: what the recipe names. Leaves: files in a fixed order, their fingerprints and sizes, and open binary streams.
-Deliberately not done: no listing of archives, no guess of a compression from the content: the name decides.
-"""
+"""Names, globs, folders and addresses to files in a fixed order; files to bytes. Compression is told by the name."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Lines: a file of text cut into numbered lines, however long, compressed or damaged.
-
-Enters: an open binary file. Leaves: lines as bytes, and one sentence for the user where the file breaks off.
-Deliberately not done: no decoding, no universal line ends (a line ends with a line feed), no repair.
-"""
+"""A file of text cut into numbered lines of bytes, however long, compressed or damaged."""
 
 from __future__ import annotations
 

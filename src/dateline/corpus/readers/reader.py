@@ -1,8 +1,4 @@
-"""Reader: what a kind of file owes to the build.
-
-Enters: files of one kind. Leaves: the contract that every reader fulfils; `registry.py` lists those that exist.
-Deliberately not done: no cleaning, no judgement: a reader yields what stands in the file, or says what is wrong.
-"""
+"""The contract of a reader: it yields what stands in a file, whole and uncleaned, or says what is wrong."""
 
 from __future__ import annotations
 

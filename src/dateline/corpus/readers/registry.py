@@ -1,7 +1,4 @@
-"""Registry: which reader reads which file, and what one process reads at a time.
-
-Enters: file names. Leaves: the reader of each, and units of work in the order of the files.
-Deliberately not done: no look into a file to tell its kind: the name decides.
+"""Which reader reads which file, by its name, and what one process reads at a time.
 
 A reader of one's own is a subclass of `Reader` that a package names under the entry point group `dateline.readers`;
 it comes before the ones here.

@@ -1,8 +1,7 @@
-"""Candidate: what is known of one document on its way through the steps, and the form of a step.
+"""What is known of one document on its way through the steps, and the form of a step.
 
-Enters: a record as a reader gave it. Leaves: the same, cleaned, placed and judged, inside a datatrove `Document`.
-Deliberately not done: a dropped document is not taken out of the stream: it flows on with its reason, and the one
-step that writes (`store`) counts both kinds, so that in = kept + dropped cannot be missed.
+A dropped document is not taken out of the stream: it flows on with its reason, and the one step that writes (`store`)
+counts both kinds, so that in = kept + dropped cannot be missed.
 """
 
 from __future__ import annotations

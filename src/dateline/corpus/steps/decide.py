@@ -1,10 +1,7 @@
-"""Decide: the one step that sees the whole corpus: which of several copies stays, and who is in which split.
+"""The one step that sees the whole corpus: which of several copies stays, and which split each document is in.
 
-Enters: the index of all pieces. Leaves: a decision for each article, and the addresses of the copies of those that
-stay.
-Deliberately not done: no text is read; near copies are checked on their shingles, which lie on disk.
-
-Of a cluster the earliest dated article stays, of one day the first in the order of the recipe's paths.
+Of a cluster the earliest dated article stays, of one day the first in the order of the recipe's paths. No text is read:
+near copies are checked on their shingles, which lie on disk.
 """
 
 from __future__ import annotations

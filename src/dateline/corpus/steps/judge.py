@@ -1,7 +1,4 @@
-"""Judge: each document by itself: cleaned, placed, and sent through the gates.
-
-Enters: documents as they were read. Leaves: the same, cleaned and placed, some with a reason why they are dropped.
-Deliberately not done: nothing is cut or repaired to pass a gate, and no gate knows another document.
+"""Cleans and places each document by itself and sends it through the gates.
 
 The place is found before any gate, so that the audit can say from which countries a gate takes its documents. Of
 several gates that a document fails, the first gives the reason.

@@ -1,8 +1,7 @@
-"""Read: work units to documents.
+"""Reads work units into documents.
 
-Enters: the units of every task, or the newswire. Leaves: one document for each record of this task's units.
-Deliberately not done: a file that cannot be read does not stop the build: it is one dropped document, named in the
-audit; only where nothing at all can be read is that an error.
+A file that cannot be read does not stop the build: it is one dropped document, named in the audit. Only where nothing
+at all can be read is that an error.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""Shard: the finished files of some pieces.
-
-Enters: pieces and the decisions on their articles. Leaves: Parquet by split, dropped documents by reason, place
-conflicts, and the counts of what is in.
-Deliberately not done: no order but that of reading; shards are as large as their input happens to be.
-"""
+"""Writes the finished files of some pieces: Parquet by split, dropped documents by reason, place conflicts, counts."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Sign: what a document is known by when copies are looked for.
-
-Enters: judged documents. Leaves: the same with the key of their words and, where near copies count, the hashes of
-their word 5-grams and of their MinHash bands.
-Deliberately not done: no comparison: that needs the whole corpus (`decide`).
-"""
+"""Adds what copies are found by: the key of a document's words, and hashes of its word 5-grams and MinHash bands."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Store: the end of a first-stage task: what stays and what goes, written down.
-
-Enters: signed documents, dropped ones among them. Leaves: one piece of the work folder.
-Deliberately not done: no split and no final files: which articles stay is known only when all are there.
-"""
+"""Ends a first-stage task: writes kept and dropped documents into one piece of the work folder."""
 
 from __future__ import annotations
 

@@ -1,5 +1,1 @@
-"""Text: what can be said of one article by looking at it alone.
-
-Enters: the strings of one record. Leaves: cleaned text, a day, a language, its quality, its words.
-Deliberately not done: nothing that needs a second document; that is the business of `duplicates` and `split`.
-"""
+"""What can be said of one article by looking at it alone: clean text, day, language, quality, words."""

@@ -1,9 +1,7 @@
-"""Cleaning: what a reader of the page would see, as plain text.
+"""Cleaning: HTML or its remains, entities, control characters and NOW's gaps become plain text.
 
-Enters: text as files hold it: HTML or its remains, entities, control characters, odd blanks, NOW's `@ @ @` gaps.
-Leaves: NFC text with single blanks and at most one empty line in a row; cleaning it again changes nothing.
-Deliberately not done: no removal of sentences (cookie notes, bylines), no repair of mojibake, no change of quotes or
-dashes, no undoing of tokenized punctuation (`do n't`), no cutting to a length.
+The result is NFC with single blanks and at most one empty line in a row; cleaning it again changes nothing. Sentences
+are not removed (cookie notes, bylines), and mojibake, quotes, dashes and tokenized punctuation (`do n't`) stay.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
-"""Dates: from what files write to a day, `YYYY-MM-DD`.
+"""Dates as files write them to a day, `YYYY-MM-DD`, as it was written (no change of time zone).
 
-Enters: a date as a string. Leaves: the day as it was written (no change of time zone), or an empty string.
-Deliberately not done: no guess where day and month could be exchanged (`03/04/2021`), no relative dates, no dates
-out of URLs, no years before 1600.
+Where day and month could be exchanged (`03/04/2021`) there is no guess, and the date is empty.
 """
 
 from __future__ import annotations

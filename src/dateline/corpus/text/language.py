@@ -1,8 +1,6 @@
-"""Language: whether an article is written in the language that the recipe asks for.
+"""The language of an article, with its probability, by py3langid.
 
-Enters: cleaned text. Leaves: a language code with its probability.
-Deliberately not done: no detection by paragraph, no list of languages kept at once, no learning. py3langid's model
-comes with its wheel (0.35 s to load, when first asked); about 3,000 articles a second on one core.
+The model comes with its wheel (0.35 s to load, when first asked); about 3,000 articles a second on one core.
 """
 
 from __future__ import annotations

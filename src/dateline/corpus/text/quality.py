@@ -1,8 +1,6 @@
-"""Quality: two shares that tell prose from what only looks like an article.
+"""Two shares that tell prose from what only looks like an article; the recipe decides what is too much.
 
-Enters: cleaned text and its plain words. Leaves: shares between 0 and 1; the recipe decides what is too much.
-Deliberately not done: no list of bad words, no stop words and no perplexity filter: each of these costs some countries
-more than others, and the audit could only tell afterwards.
+There is no list of bad words and no perplexity filter: each of these costs some countries more than others.
 """
 
 from __future__ import annotations

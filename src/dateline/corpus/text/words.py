@@ -1,9 +1,6 @@
-"""Words: the one notion of a word on which exact keys and near-duplicates agree.
+"""The one notion of a word on which exact keys and near-duplicates agree: without case and punctuation.
 
-Enters: a cleaned text. Leaves: its words without case and punctuation, and a 64-bit key of them: the same for texts
-that have the same words in the same order.
-Deliberately not done: no titles and no URLs (a syndicated story keeps its text and changes both), no stemming, no word
-boundaries in scripts that write none.
+Titles and URLs do not count, because a syndicated story keeps its text and changes both.
 """
 
 from __future__ import annotations

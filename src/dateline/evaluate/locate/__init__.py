@@ -1,10 +1,6 @@
-"""Locating: the model read backwards, from a text to the places that it may come from.
-
-Enters: texts and a conditioned model. Leaves: probabilities of places by Bayes' rule, and how good they are.
-Deliberately not done: no classifier is trained on top of the model.
-"""
+"""Country inference: from a text to the places that it may come from, by Bayes' rule on a conditioned model."""
 
 from dateline.evaluate.locate.locator import Locator, open_locator
-from dateline.evaluate.locate.run import evaluate_locating, locate_plan
+from dateline.evaluate.locate.run import locate_stage
 
-__all__ = ["Locator", "evaluate_locating", "locate_plan", "open_locator"]
+__all__ = ["Locator", "locate_stage", "open_locator"]

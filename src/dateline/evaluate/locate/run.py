@@ -1,232 +1,204 @@
-"""One test of locating from its arguments to its folder.
+"""Country inference on a split of a corpus, compared with counting words, with the names of places and without.
 
-Enters: a conditioned model and an encoded corpus. Leaves: a folder with `scores.parquet`, `posteriors.parquet`,
-`confusion.parquet`, `reliability.parquet` and a manifest, for the model and for counting words, with place names and
-without.
-Deliberately not done: nothing is fitted to the test split; a document whose country is none of the places is dropped
-and counted, because no answer about it could be right.
+Nothing is fitted to the split that is scored. A document whose country is none of the places is dropped and counted,
+because no answer about it could be right.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from dateline.conditions import Field
 from dateline.config import fingerprint
 from dateline.errors import UserError
 from dateline.evaluate.documents import Documents, take_documents
-from dateline.evaluate.locate.baseline import SETTINGS, Placed, place_by_words
-from dateline.evaluate.locate.guesses import (
+from dateline.evaluate.locate.locator import (
+    Floats,
+    Locator,
+    check_countries,
+    choose_prior,
+    default_countries,
+    log_posterior,
+    make_prompts,
+    open_locator,
+    place_fields,
+    training_counts,
+)
+from dateline.evaluate.locate.scores import (
+    STAGE,
     Cases,
     Guesses,
+    Origin,
     confusion_table,
     difference_scores,
     level_scores,
     posterior_table,
     reliability_table,
 )
-from dateline.evaluate.locate.locator import BATCH_TOKENS, NUM_TOKENS, Locator, make_prompts, open_locator
-from dateline.evaluate.locate.masking import NEUTRAL, mask_names, with_domains
-from dateline.evaluate.locate.posterior import log_posterior
-from dateline.evaluate.locate.prior import choose_prior
-from dateline.evaluate.locate.prompts import check_countries, default_countries, told_fields, training_counts
-from dateline.evaluate.protocol import Tokens
-from dateline.evaluate.subject import Dtype, subject_fingerprint
-from dateline.evaluate.table import SCORES, write_scores
-from dateline.manifest import Manifest, check_free, new_folder, require_manifest, write_manifest
+from dateline.evaluate.locate.words import (
+    BASELINE_SETTINGS,
+    Index,
+    Placed,
+    mask_names,
+    masking_fingerprint,
+    place_by_words,
+    with_domains,
+)
+from dateline.evaluate.protocol import Protocol, Tokens
+from dateline.evaluate.recipe import Locate
+from dateline.manifest import require_manifest
+from dateline.model.load import model_fingerprint
 from dateline.progress import progress
-from dateline.statistics import RESAMPLES
+from dateline.scores import write_scores
+from dateline.stage import Made, Stage
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 
-STAGE = "locate"
 BASELINE = "tfidf"
-TEXT, MASKED = "text", "names masked"
 POSTERIORS, CONFUSION, RELIABILITY = "posteriors.parquet", "confusion.parquet", "reliability.parquet"
 
 
-def locate_plan(
-    model_folder: Path,
-    corpus_folder: Path,
-    *,
-    run: str,
-    countries: Sequence[str] = (),
-    fields: Sequence[Field] | None = None,
-    outlets: int = 0,
-    prior: str = "corpus",
-    window: int | None = None,
-    num_tokens: int | None = NUM_TOKENS,
-    num_documents: int | None = None,
-    per_country: int | None = None,
-    baseline: bool = True,
-    dtype: Dtype = "float32",
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Returns the recipe and parents that decide whether a result is up to date, without scoring anything.
+def locate_stage(model: Path, options: Locate, run: str) -> Stage:
+    """Returns the stage that infers the country of every document of a split.
 
-    Arguments are those of `evaluate_locating`.
+    Its folder holds `scores.parquet`, and of every document and guesser `posteriors.parquet`, `confusion.parquet` and
+    `reliability.parquet`.
+
+    Args:
+        model: a conditioned model: the output of `dateline train`, or a Hugging Face folder.
+        options: which corpus, places, prior and protocol. Where the protocol's window is not set, it is the default or
+            what the model can read, whichever is less; the room for the prefix is that of the longest prefix.
+        run: the model's name in the tables.
 
     Raises:
-        UserError: where a folder is missing, the model was told no place, or a name is not known.
+        UserError: where a folder is missing, the model was trained without any place, or a name is not known.
+
+    Example:
+        >>> options = Locate(corpus="runs/encoded", countries=("gh", "gb"), prior="uniform")
+        >>> locate_stage(Path("runs/conditioned"), options, "conditioned").make(Path("runs/located"))
     """
     if not run or run == BASELINE:
         raise UserError(f"--run '{run}': the run needs a name other than '{BASELINE}'")
-    manifest = require_manifest(corpus_folder, "encode", "dateline encode CORPUS --out DIR")
-    corpus = EncodedCorpus.open(corpus_folder)
-    codes = check_countries(countries or default_countries(corpus))
-    told = tuple(fields) if fields is not None else told_fields(model_folder)
-    shares = choose_prior(prior, codes, training_counts(corpus))
+    if options.protocol.name != "strict":
+        raise UserError(
+            f"country inference scores the same tokens under every place, which protocol '{options.protocol.name}' "
+            "does not; use strict"
+        )
+    manifest = require_manifest(Path(options.corpus), "encode", "dateline encode CORPUS --out DIR")
+    corpus = EncodedCorpus.open(options.corpus)
+    codes = check_countries(options.countries or default_countries(corpus))
+    fields = options.fields if options.fields is not None else place_fields(model)
+    shares = choose_prior(options.prior, codes, training_counts(corpus))
+    unused = {"prefix_room", "truncation", *(() if _window(options) else ("window",))}
     recipe = {
+        **options.identity(),
         "run": run,
         "countries": codes,
-        "fields": list(make_prompts(told, codes, outlets, corpus).fields),
-        "outlets": outlets,
+        "fields": list(make_prompts(fields, codes, options.outlets, corpus).fields),
         "prior": dict(zip(codes, shares.tolist(), strict=True)),
-        "window": window,
-        "tokens": num_tokens,
-        "documents": num_documents,
-        "per_country": per_country,
-        "baseline": {name: str(value) for name, value in SETTINGS.items()} if baseline else None,
-        "dtype": dtype,
-        "resamples": resamples,
-        "seed": seed,
+        "baseline": BASELINE_SETTINGS if options.baseline else None,
+        "masking": masking_fingerprint(),
+        "protocol": options.protocol.model_dump(mode="json", exclude=unused),
     }
-    return recipe, {"model": subject_fingerprint(model_folder), "corpus": manifest.fingerprint}
+    parents = {"model": model_fingerprint(model), "corpus": manifest.fingerprint}
+    return Stage(STAGE, recipe, parents, lambda folder: _locate(model, options, recipe, parents, folder))
 
 
-def evaluate_locating(
-    model_folder: Path,
-    corpus_folder: Path,
-    *,
-    run: str,
-    out: Path,
-    countries: Sequence[str] = (),
-    fields: Sequence[Field] | None = None,
-    outlets: int = 0,
-    prior: str = "corpus",
-    window: int | None = None,
-    num_tokens: int | None = NUM_TOKENS,
-    num_documents: int | None = None,
-    per_country: int | None = None,
-    baseline: bool = True,
-    batch_tokens: int = BATCH_TOKENS,
-    device: str = "auto",
-    dtype: Dtype = "float32",
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    overwrite: bool = False,
-) -> Manifest:
-    """Locates the test split of a corpus and writes how well that went to `out`.
+def protocol_name(protocol: Protocol, recipe: Mapping[str, Any]) -> str:
+    """Returns `locate-1a2b3c4d`, which is the same for numbers that may be compared.
 
     Args:
-        model_folder: a conditioned model: the output of `dateline train`, or a Hugging Face folder.
-        corpus_folder: the output of `dateline encode`; its training split gives places, prior and baseline.
-        run: the model's name in the tables.
-        out: the folder to make.
-        countries: among which documents are located; empty for those of the training split.
-        fields: of the prefix; None for those that the model was trained with.
-        outlets: sum over at most this many training outlets of each country; 0 for one prefix a country.
-        prior: `corpus`, `uniform`, or what `choose_prior` reads.
-        window: tokens of a segment; None for 2,048, or what the model can read where that is less.
-        num_tokens: tokens from the start of each document that model and baseline read; None for all.
-        num_documents: size of the sample; None for the whole test split.
-        per_country: at most this many documents of each country.
-        baseline: train and test TF-IDF with logistic regression as well.
-        batch_tokens: padded tokens in a batch.
-        device: `auto`, `cpu`, `cuda`.
-        dtype: of weights and computation.
-        resamples: of the bootstrap over documents.
-        seed: of sample and bootstrap.
-        overwrite: replace what stands at `out`.
-
-    Raises:
-        UserError: where something is missing or does not fit together, or a loss is not finite.
+        protocol: split, sample, window and room for the prefix.
+        recipe: of the stage; its prior says among which countries.
     """
+    decisive = {name: recipe[name] for name in ("prior", "outlets", "fields", "tokens", "masking")}
+    return f"{STAGE}-{fingerprint({'protocol': protocol.fingerprint(), **decisive})[:8]}"
+
+
+def _window(options: Locate) -> int | None:
+    """Returns the window that the options set, or None."""
+    return options.protocol.window if "window" in options.protocol.model_fields_set else None
+
+
+def _locate(model: Path, options: Locate, recipe: Mapping[str, Any], parents: Mapping[str, str], folder: Path) -> Made:
+    """Scores model and baseline and writes the tables into a folder."""
     started = time.monotonic()
-    check_free(out, overwrite=overwrite, stage=STAGE)
-    recipe, parents = locate_plan(
-        model_folder, corpus_folder, run=run, countries=countries, fields=fields, outlets=outlets, prior=prior,
-        window=window, num_tokens=num_tokens, num_documents=num_documents, per_country=per_country, baseline=baseline,
-        dtype=dtype, resamples=resamples, seed=seed,
-    )  # fmt: skip
-    corpus = EncodedCorpus.open(corpus_folder)
+    corpus = EncodedCorpus.open(options.corpus)
     locator = open_locator(
-        model_folder, recipe["countries"], fields=fields, outlets=outlets, corpus=corpus, window=window,
-        num_tokens=num_tokens, batch_tokens=batch_tokens, device=device, dtype=dtype,
-    )  # fmt: skip
-    sampling = {"num_documents": num_documents, "per_group": per_country, "group": "country", "seed": seed}
-    protocol = type(locator.protocol).model_validate({**locator.protocol.model_dump(), **sampling})
+        model,
+        recipe["countries"],
+        fields=options.fields,
+        outlets=options.outlets,
+        corpus=corpus,
+        window=_window(options),
+        num_tokens=options.tokens,
+        batch_tokens=options.batch_tokens,
+        device=options.device,
+        precision=options.precision,
+    )
+    fitted = {"window": locator.protocol.window, "prefix_room": locator.protocol.prefix_room}
+    protocol = Protocol.model_validate({**options.protocol.model_dump(), **fitted})
     documents = take_documents(corpus, protocol, locator.subject)
     cases, bodies, drops = _cases(documents, locator, corpus)
-    texts = {TEXT: _decoded(corpus, cases.ids)}
     names = with_domains(sorted({str(domain) for domain in corpus.domains}))
-    texts[MASKED] = [mask_names(text, names) for text in texts[TEXT]]
-    read = {TEXT: bodies, MASKED: locator.subject.encode(texts[MASKED])}
-    shares = np.array(list(recipe["prior"].values()))
-    prompt_texts = locator.prompts.texts(locator.subject)
+    position = {name: index for index, name in enumerate(corpus.ids)}
+    texts = _texts(corpus, [position[name] for name in cases.ids])
+    masked_texts = [mask_names(text, names) for text in texts]
+    versions = {False: (texts, bodies), True: (masked_texts, locator.subject.encode(masked_texts))}
+    prior = np.array(list(recipe["prior"].values()))
 
-    several: list[Guesses] = []
-    for condition, own in read.items():
-        with progress(f"locate {condition}", len(own), "documents") as advance:
-            nll = locator.nll(own, [f"document {name}" for name in cases.ids], advance)
-        counts = np.array([len(locator.read(body)) for body in own], dtype=np.int64)
-        several.append(Guesses(run, condition, log_posterior(nll, shares), counts, cases))
+    sign = protocol_name(protocol, recipe)
+    shared = {"protocol": sign, "data": parents["corpus"]}
+    shown = "+".join(locator.prompts.fields)
+    of_model = Origin(run=recipe["run"], condition="swap:all", model=parents["model"], shown=shown, **shared)
+    of_words = Origin(run=BASELINE, condition="", model=BASELINE, shown="", **shared)
+    by_words: dict[bool, Guesses] = {}
     facts: dict[str, Any] = {}
-    if baseline:
-        for condition, own in read.items():
-            seen = texts[condition] if num_tokens is None else _shortened(locator, own)
-            with progress(f"train TF-IDF, {condition}", 1, "models") as advance:
-                placed = _place_by_words(corpus, condition, seen, cases.codes, shares, names)
+    if options.baseline:  # first, because a country that it cannot learn shows at once
+        for masked, (whole, own) in versions.items():
+            read = whole if options.tokens is None else _shortened(locator, own)
+            what = "names masked" if masked else "text"
+            with progress(f"train TF-IDF, {what}", 1, "models") as advance:
+                placed = _place_by_words(corpus, read, cases.codes, prior, names if masked else None)
                 advance()
-            facts[condition] = placed.facts
-            several.append(Guesses(BASELINE, condition, placed.log_probabilities, np.zeros(len(own), np.int64), cases))
+            facts[what] = placed.facts
+            by_words[masked] = Guesses(of_words, masked, placed.log_probabilities, None, cases)
+    by_model: dict[bool, Guesses] = {}
+    for masked, (_, own) in versions.items():
+        with progress(f"locate {'names masked' if masked else 'text'}", len(own), "documents") as advance:
+            nll = locator.nll(own, cases.ids, advance)
+        counts = np.array([len(locator.read(body)) for body in own], dtype=np.int64)
+        by_model[masked] = Guesses(of_model, masked, log_posterior(nll, prior), counts, cases)
 
-    sign = f"{STAGE}-{fingerprint({'protocol': protocol.fingerprint(), 'tokens': num_tokens, 'neutral': NEUTRAL})[:8]}"
-    shared = {"protocol": sign, "corpus": parents["corpus"]}
-    about = {
-        run: {**shared, "model": parents["model"], "fields": "+".join(locator.prompts.fields)},
-        BASELINE: {**shared, "model": BASELINE},
-    }
-    by_name = {guesses.name: guesses for guesses in several}
-    pairs = [(f"{run}/{MASKED}", f"{run}/{TEXT}")]
-    if baseline:
-        pairs = [(f"{run}/{name}", f"{BASELINE}/{name}") for name in (TEXT, MASKED)] + pairs
-    scores = [score for one in several for score in level_scores(one, about[one.run], resamples, seed)]
-    scores += difference_scores([(by_name[a], by_name[b]) for a, b in pairs], about, resamples, seed)
-
-    with new_folder(out, overwrite=overwrite, stage=STAGE) as folder:
-        write_scores(folder / SCORES, scores)
-        pq.write_table(posterior_table(several), folder / POSTERIORS, compression="zstd")
-        pq.write_table(confusion_table(several), folder / CONFUSION, compression="zstd")
-        pq.write_table(reliability_table(several), folder / RELIABILITY, compression="zstd")
-        empty = [code for number, code in enumerate(cases.codes) if not (cases.truth == number).any()]
-        manifest = Manifest.of(
-            STAGE,
-            recipe,
-            parents,
-            counts={"in": len(cases.ids) + sum(drops.values()), "kept": len(cases.ids)},
-            drops=drops,
-            facts={
-                "places": cases.codes,
-                "without_documents": empty,
-                "protocol": sign,
-                "window": protocol.window,
-                "prompts": dict(zip(prompt_texts, locator.prompts.weights.tolist(), strict=True)),
-                "baseline": facts,
-                "device": str(locator.subject.model.device),
-                "seconds": round(time.monotonic() - started, 1),
-            },
-            packages=("torch", "transformers", "numpy", *(("scikit-learn",) if baseline else ())),
-        )
-        write_manifest(folder, manifest)
-    return manifest
+    several = [*by_model.values(), *by_words.values()]
+    pairs = [(by_model[masked], words) for masked, words in by_words.items()] + [(by_model[True], by_model[False])]
+    scores = [score for one in several for score in level_scores(one, options.resamples, options.seed)]
+    scores += difference_scores(pairs, f"{STAGE} {recipe['run']}", options.resamples, options.seed)
+    write_scores(folder, scores)
+    pq.write_table(posterior_table(several), folder / POSTERIORS, compression="zstd")
+    pq.write_table(confusion_table(several), folder / CONFUSION, compression="zstd")
+    pq.write_table(reliability_table(several), folder / RELIABILITY, compression="zstd")
+    prefixes = locator.prompts.texts(locator.subject)
+    return Made(
+        counts={"in": len(cases.ids) + sum(drops.values()), "kept": len(cases.ids)},
+        drops=drops,
+        facts={
+            "places": cases.codes,
+            "without_documents": [code for n, code in enumerate(cases.codes) if not (cases.truth == n).any()],
+            "protocol": sign,
+            "window": protocol.window,
+            "prompts": dict(zip(prefixes, locator.prompts.weights.tolist(), strict=True)),
+            "baseline": facts,
+            "device": str(locator.subject.model.device),
+            "seconds": round(time.monotonic() - started, 1),
+        },
+        packages=("torch", "transformers", "numpy", *(("scikit-learn",) if options.baseline else ())),
+    )
 
 
 def _cases(documents: Documents, locator: Locator, corpus: EncodedCorpus) -> tuple[Cases, list[Tokens], dict[str, int]]:
@@ -234,7 +206,7 @@ def _cases(documents: Documents, locator: Locator, corpus: EncodedCorpus) -> tup
     codes = locator.prompts.countries
     kept = [number for number, place in enumerate(documents.metadata) if place.country in codes]
     if not kept:
-        raise UserError(f"{corpus.folder}: no test document is from any of {', '.join(codes)}; name other --countries")
+        raise UserError(f"{corpus.folder}: no document is from any of {', '.join(codes)}; name other --countries")
     drops = dict(documents.drops)
     if len(kept) < len(documents.ids):
         drops["country is none of the places"] = len(documents.ids) - len(kept)
@@ -246,11 +218,6 @@ def _cases(documents: Documents, locator: Locator, corpus: EncodedCorpus) -> tup
         truth=np.array([codes.index(documents.metadata[number].country) for number in kept], dtype=np.int64),
     )
     return cases, [documents.bodies[number] for number in kept], drops
-
-
-def _decoded(corpus: EncodedCorpus, ids: Sequence[str]) -> list[str]:
-    position = {name: index for index, name in enumerate(corpus.ids)}
-    return _texts(corpus, [position[name] for name in ids])
 
 
 def _texts(corpus: EncodedCorpus, indices: Sequence[int]) -> list[str]:
@@ -267,10 +234,11 @@ def _shortened(locator: Locator, bodies: Sequence[Tokens]) -> list[str]:
 
 
 def _place_by_words(
-    corpus: EncodedCorpus, condition: str, texts: Sequence[str], codes: Sequence[str], prior: Any, names: Any
+    corpus: EncodedCorpus, texts: Sequence[str], codes: Sequence[str], prior: Floats, masked: Index | None
 ) -> Placed:
+    """Trains the baseline on the training split, without the names of places where they are given."""
     train = [int(index) for index in corpus.select("train")]
     train_texts = _texts(corpus, train)
-    if condition == MASKED:
-        train_texts = [mask_names(text, names) for text in train_texts]
+    if masked is not None:
+        train_texts = [mask_names(text, masked) for text in train_texts]
     return place_by_words(train_texts, [str(corpus.countries[index]) for index in train], texts, codes, prior)

@@ -1,8 +1,4 @@
-"""What the user wants located: words on the command line, standard input, or files.
-
-Enters: arguments. Leaves: texts in the form in which the model was trained to write them, with a name for each.
-Deliberately not done: no fetching of addresses, no guess of a headline from the length of a line.
-"""
+"""Texts to locate, from the command line, standard input or files, in the form of the model's training texts."""
 
 from __future__ import annotations
 

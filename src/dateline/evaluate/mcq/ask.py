@@ -19,7 +19,7 @@ import string
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,17 +38,18 @@ from dateline.evaluate.mcq.scores import (
     switch_points,
     winner,
 )
-from dateline.evaluate.subject import Subject
+from dateline.evaluate.recipe import Mcq
+from dateline.generate.decode import decode
+from dateline.model.load import Precision, Subject
 from dateline.places import continent_of
 from dateline.progress import Advance, progress
-from dateline.records import body_text, prompt_text, stable_hash
+from dateline.records import body_text, prompt_text
 
 if TYPE_CHECKING:
     import torch
 
 Tokens = npt.NDArray[np.int32]
 Layout = Literal["question", "article"]
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 """`question`: `Question: ...\\nAnswer:`; `article`: `TITLE: ...\\n\\nCONTENT:`, the form of all texts in training."""
 
 KNOWN: tuple[Field, ...] = ("country", "continent")
@@ -60,8 +61,6 @@ makes of it is part of what is measured, and `none` remains the condition that i
 LETTERS = string.ascii_uppercase
 BLOCK = 2048
 """Questions whose contexts are in memory at once."""
-NUM_TOKENS = 8
-TEMPERATURE = 0.7
 
 _ANSWER = re.compile(
     r"(?:^|\b[Aa]nswer(?:\s+is)?\s*:?)\s*"  # at the start, or behind "answer"
@@ -75,24 +74,6 @@ class Asked(NamedTuple):
     prefix: str
     question: int
     """Position of the question."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a model is asked."""
-
-    run: str
-    layout: Layout = "question"
-    generative: bool = False
-    """Sample answers besides."""
-    temperature: float = TEMPERATURE
-    num_tokens: int = NUM_TOKENS
-    long_is_wrong: bool = False
-    """Whether items that are too long are wrong; else they stop the evaluation."""
-    seed: int = 0
-    """Of the places claimed under `wrong`, and of sampled answers."""
-    batch_tokens: int = 8192
-    dtype: str = "float32"
 
 
 class Asking(NamedTuple):
@@ -110,13 +91,22 @@ class _Nats(NamedTuple):
     letters: dict[Asked, Floats]
 
 
-def ask(subject: Subject, questions: Sequence[Question], conditions: Sequence[Condition], settings: Settings) -> Asking:
+def ask(
+    subject: Subject, questions: Sequence[Question], conditions: Sequence[Condition], options: Mcq, run: str
+) -> Asking:
     """Asks every question under every condition in cloze and letter form, and items with two answers under each place.
+
+    Args:
+        subject: the model.
+        questions: what is asked.
+        conditions: as `question_conditions` returns them.
+        options: layout, sampled answers, seed, batch and precision.
+        run: the model's name in the answers.
 
     Raises:
         UserError: where an item is too long and may not count as wrong, or a probability is not a number.
     """
-    prefixes = {condition.name: prefix_texts(subject, questions, condition, settings.seed) for condition in conditions}
+    prefixes = {condition.name: prefix_texts(subject, questions, condition, options.seed) for condition in conditions}
     pairs = [at for at, question in enumerate(questions) if is_pair(question)]
     contrasts = {
         condition.name: {at: _contrast_prefix(subject, questions[at], condition) for at in pairs}
@@ -125,30 +115,30 @@ def ask(subject: Subject, questions: Sequence[Question], conditions: Sequence[Co
     }
     texts = {text for several in prefixes.values() for text in several}
     texts |= {text for several in contrasts.values() for text in several.values()}
-    prompts = encode_prompts(subject, questions, sorted(texts), settings.layout)
+    prompts = encode_prompts(subject, questions, sorted(texts), options.layout)
     wanted = [Asked(prefix, at) for several in prefixes.values() for at, prefix in enumerate(several)]
     wanted += [Asked(prefix, at) for several in contrasts.values() for at, prefix in several.items()]
     wanted = list(dict.fromkeys(wanted))
-    too_long = _too_long(subject, prompts, questions, wanted, settings)
+    too_long = _too_long(subject, prompts, questions, wanted, options)
     wanted = [one for one in wanted if one.question not in too_long]
-    nats = _nats(subject, prompts, wanted, settings)
+    nats = _nats(subject, prompts, wanted, options)
     _check_finite(nats, questions)
 
     answers: list[Answers] = []
     for condition in conditions:
         asked = [Asked(prefix, at) for at, prefix in enumerate(prefixes[condition.name])]
-        blank = _blank(questions, range(len(questions)), condition, settings.run)
+        blank = _blank(questions, range(len(questions)), condition, run)
         answers += [_cloze(blank, questions, asked, nats), _letter(blank, questions, asked, nats)]
         if pairs and condition.name in contrasts:
-            blank = _blank(questions, pairs, condition, settings.run)
+            blank = _blank(questions, pairs, condition, run)
             under_target = [asked[at] for at in pairs]
             under_contrast = [Asked(contrasts[condition.name][at], at) for at in pairs]
             answers += _switch(blank, questions, under_target, under_contrast, nats)
-    if settings.generative:
+    if options.answers == "paper-generative":
         for condition in conditions:
             asked = [Asked(prefix, at) for at, prefix in enumerate(prefixes[condition.name])]
-            blank = _blank(questions, range(len(questions)), condition, settings.run)
-            answers += _generative(blank, subject, prompts, questions, asked, too_long, settings)
+            blank = _blank(questions, range(len(questions)), condition, run)
+            answers += _generative(blank, subject, prompts, questions, asked, too_long, options)
     return Asking(answers, [questions[at].id for at in sorted(too_long)])
 
 
@@ -163,18 +153,18 @@ def _contrast_prefix(subject: Subject, question: Question, condition: Condition)
 
 
 def _too_long(
-    subject: Subject, prompts: Prompts, questions: Sequence[Question], wanted: Sequence[Asked], settings: Settings
+    subject: Subject, prompts: Prompts, questions: Sequence[Question], wanted: Sequence[Asked], options: Mcq
 ) -> set[int]:
     """Returns the questions that the model cannot read, under any condition."""
     if subject.positions is None:
         return set()
-    more = settings.num_tokens if settings.generative else 0
+    more = options.num_tokens if options.answers == "paper-generative" else 0
     bodies = [prompts.longest(at) + more for at in range(len(questions))]
     result: set[int] = set()
     for one in wanted:
         length = 1 + len(prompts.prefixes[one.prefix]) + bodies[one.question]
         if length > subject.positions:
-            if not settings.long_is_wrong:
+            if options.long == "error":
                 raise UserError(
                     f"item '{questions[one.question].id}' takes {length} tokens with its prefix, the model reads "
                     f"{subject.positions}; shorten it, or count such items as wrong with --long wrong"
@@ -183,12 +173,17 @@ def _too_long(
     return result
 
 
-def _nats(subject: Subject, prompts: Prompts, wanted: Sequence[Asked], settings: Settings) -> _Nats:
+def _nats(subject: Subject, prompts: Prompts, wanted: Sequence[Asked], options: Mcq) -> _Nats:
     found = []
     for name, measure in (("cloze", option_nats), ("letters", letter_nats)):
         with progress(name, len(wanted), "questions") as advance:
             nats = measure(
-                subject, prompts, wanted, batch_tokens=settings.batch_tokens, dtype=settings.dtype, advance=advance
+                subject,
+                prompts,
+                wanted,
+                batch_tokens=options.batch_tokens,
+                precision=options.precision,
+                advance=advance,
             )
         found.append(dict(zip(wanted, nats, strict=True)))
     return _Nats(*found)
@@ -218,7 +213,7 @@ def _blank(questions: Sequence[Question], members: Sequence[int], condition: Con
         chosen=[-1] * len(chosen),
         costs=[[] for _ in chosen],
         written=[""] * len(chosen),
-        fields="+".join(condition.fields),
+        shown="+".join(condition.fields),
     )
 
 
@@ -278,7 +273,7 @@ def _generative(
     questions: Sequence[Question],
     asked: Sequence[Asked],
     too_long: set[int],
-    settings: Settings,
+    options: Mcq,
 ) -> list[Answers]:
     """Returns sampled answers twice: for the published ratio and for the one over all items."""
     members = [at for at, one in enumerate(asked) if one.question not in too_long]
@@ -288,11 +283,8 @@ def _generative(
             prompts,
             [asked[at] for at in members],
             [question.id for question in questions],
-            temperature=settings.temperature,
-            num_tokens=settings.num_tokens,
-            seed=settings.seed,
-            batch_tokens=settings.batch_tokens,
-            advance=advance,
+            options,
+            advance,
         )
     points, chosen, written = list(blank.points), list(blank.chosen), list(blank.written)
     for at, text in zip(members, texts, strict=True):
@@ -436,7 +428,13 @@ def _continuations(subject: Subject, cue: str, texts: set[str] | str) -> dict[st
 
 
 def option_nats(
-    subject: Subject, prompts: Prompts, asked: Sequence[Asked], *, batch_tokens: int, dtype: str, advance: Advance
+    subject: Subject,
+    prompts: Prompts,
+    asked: Sequence[Asked],
+    *,
+    batch_tokens: int,
+    precision: Precision,
+    advance: Advance,
 ) -> list[Floats]:
     """Returns -log p of each option as the continuation of its question, for each of `asked` shape [options]."""
     result: list[Floats] = []
@@ -444,13 +442,19 @@ def option_nats(
         block = asked[start : start + BLOCK]
         contexts = [_context(subject, prompts, one.prefix, prompts.cloze[one.question]) for one in block]
         choices = [prompts.options[one.question] for one in block]
-        result += continuation_nats(subject, contexts, choices, batch_tokens=batch_tokens, dtype=dtype)
+        result += continuation_nats(subject, contexts, choices, batch_tokens=batch_tokens, precision=precision)
         advance(len(block))
     return result
 
 
 def letter_nats(
-    subject: Subject, prompts: Prompts, asked: Sequence[Asked], *, batch_tokens: int, dtype: str, advance: Advance
+    subject: Subject,
+    prompts: Prompts,
+    asked: Sequence[Asked],
+    *,
+    batch_tokens: int,
+    precision: Precision,
+    advance: Advance,
 ) -> list[Floats]:
     """Returns -log p of the letter at which each option stands, for each of `asked` shape [rotations, options]."""
     result: list[Floats] = []
@@ -460,7 +464,7 @@ def letter_nats(
         contexts = [_context(subject, prompts, prefix, turned) for prefix, turned in turns]
         numbers = [len(prompts.letter[one.question]) for one in block]
         choices = [prompts.letters[:number] for number in numbers for _ in range(number)]
-        nats = iter(continuation_nats(subject, contexts, choices, batch_tokens=batch_tokens, dtype=dtype))
+        nats = iter(continuation_nats(subject, contexts, choices, batch_tokens=batch_tokens, precision=precision))
         for number in numbers:
             places = [[letter_place(option, turn, number) for option in range(number)] for turn in range(number)]
             result.append(np.stack([next(nats)[at] for at in places]))
@@ -469,7 +473,12 @@ def letter_nats(
 
 
 def continuation_nats(
-    subject: Subject, contexts: Sequence[Tokens], choices: Sequence[Sequence[Tokens]], *, batch_tokens: int, dtype: str
+    subject: Subject,
+    contexts: Sequence[Tokens],
+    choices: Sequence[Sequence[Tokens]],
+    *,
+    batch_tokens: int,
+    precision: Precision,
 ) -> list[Floats]:
     """Returns -log p in nats of each continuation of each context; equal pairs are scored once.
 
@@ -478,7 +487,7 @@ def continuation_nats(
         contexts: tokens from BOS on.
         choices: of each context, the tokens of its continuations.
         batch_tokens: tokens of a batch.
-        dtype: of the computation.
+        precision: of the forward pass.
     """
     from dateline.model.scoring import Segment, score_segments
 
@@ -498,9 +507,9 @@ def continuation_nats(
             elif (key, tokens.tobytes()) not in longer:
                 longer[key, tokens.tobytes()] = len(segments)
                 segments.append(Segment(np.concatenate([context, tokens]).astype(np.int64), len(tokens)))
-    nats = score_segments(subject.model, segments, batch_tokens=batch_tokens, dtype=dtype)
+    nats = score_segments(subject.model, segments, batch_tokens=batch_tokens, dtype=precision)
     found: dict[tuple[bytes, int], float] = {}
-    for positions, logits in next_logits(subject, heads, batch_tokens=batch_tokens):
+    for positions, logits in next_logits(subject, heads, batch_tokens=batch_tokens, precision=precision):
         keys = [heads[position].tobytes() for position in positions]
         column = {token: at for at, token in enumerate(sorted({token for key in keys for token in wanted[key]}))}
         losses = (logits.logsumexp(-1, keepdim=True) - logits[:, list(column)]).cpu().numpy()
@@ -517,7 +526,7 @@ def continuation_nats(
 
 
 def next_logits(
-    subject: Subject, contexts: Sequence[Tokens], *, batch_tokens: int
+    subject: Subject, contexts: Sequence[Tokens], *, batch_tokens: int, precision: Precision
 ) -> Iterator[tuple[list[int], torch.Tensor]]:
     """Yields positions in `contexts`, all of one length, and the logits of the token after each, in float32.
 
@@ -533,7 +542,8 @@ def next_logits(
         for start in range(0, len(members), size):
             chosen = members[start : start + size]
             ids = torch.from_numpy(np.stack([contexts[position] for position in chosen]).astype(np.int64))
-            with torch.no_grad():
+            autocast = torch.autocast(subject.model.device.type, torch.bfloat16, enabled=precision == "bfloat16")
+            with torch.no_grad(), autocast:
                 output = subject.model(input_ids=ids.to(subject.model.device), use_cache=False, logits_to_keep=1)
             yield chosen, output.logits[:, -1].float()
 
@@ -559,12 +569,8 @@ def write_answers(
     prompts: Prompts,
     asked: Sequence[Asked],
     ids: Sequence[str],
-    *,
-    temperature: float = TEMPERATURE,
-    num_tokens: int = NUM_TOKENS,
-    seed: int = 0,
-    batch_tokens: int,
-    advance: Advance,
+    options: Mcq,
+    advance: Advance | None = None,
 ) -> list[str]:
     """Returns what the model writes behind each letter prompt with the options in the order of the file.
 
@@ -575,34 +581,16 @@ def write_answers(
         prompts: its tokens of the questions.
         asked: which question under which prefix.
         ids: of all questions.
-        temperature: of the draws.
-        num_tokens: written at most; less where EOS comes first.
-        seed: of the draws.
-        batch_tokens: tokens of a batch.
+        options: temperature, length and seed of the answers; batch and precision.
         advance: progress callback, called with the number of answers that are finished.
     """
-    bos = np.array([subject.bos], dtype=np.int32)
-    heads = [np.concatenate([bos, prompts.prefixes[a.prefix], prompts.letter[a.question][0]]) for a in asked]
-    texts: list[Tokens] = list(heads)
-    open_ = list(range(len(asked)))
-    for step in range(num_tokens):
-        going = []
-        for positions, logits in next_logits(subject, [texts[at] for at in open_], batch_tokens=batch_tokens):
-            chosen = (logits.double() / temperature).softmax(-1).cumsum(-1)
-            members = [open_[position] for position in positions]
-            draws = [
-                stable_hash("answer", str(seed), ids[asked[at].question], asked[at].prefix, str(step)) for at in members
-            ]
-            levels = chosen.new_tensor([draw / 2.0**64 for draw in draws])[:, None] * chosen[:, -1:]
-            picked = (chosen <= levels).sum(-1).clamp(max=chosen.shape[-1] - 1).cpu().numpy()
-            for at, token in zip(members, picked, strict=True):
-                if token != subject.tokenizer.eos_token_id:
-                    texts[at] = np.append(texts[at], np.int32(token))
-                    going.append(at)
-        finished = len(open_) - len(going)
-        open_ = sorted(going)
-        advance(finished)
-    advance(len(open_))
-    written = [text[len(head) :].tolist() for text, head in zip(texts, heads, strict=True)]
-    decode = subject.tokenizer.decode
-    return [str(decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)) for tokens in written]
+    return decode(
+        subject,
+        [_context(subject, prompts, one.prefix, prompts.letter[one.question][0]) for one in asked],
+        num_tokens=options.num_tokens,
+        temperature=options.temperature,
+        keys=[("answer", str(options.seed), ids[one.question], one.prefix) for one in asked],
+        batch_tokens=options.batch_tokens,
+        precision=options.precision,
+        advance=advance,
+    )

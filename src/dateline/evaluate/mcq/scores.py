@@ -15,10 +15,10 @@ difference of published ratios: under two conditions they are taken over differe
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,13 +26,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dateline.errors import UserError
-from dateline.evaluate.table import groups
 from dateline.manifest import require_manifest
-from dateline.records import Score
+from dateline.scores import Score, correct, slices
 from dateline.statistics import (
     Estimate,
     difference_estimate,
-    holm_by_family,
     mcnemar,
     minimum_detectable_effect,
     ratio_estimate,
@@ -44,18 +42,18 @@ Floats = npt.NDArray[np.float64]
 
 STAGE = "mcq"
 ITEMS = "items.parquet"
-MAKE = "dateline eval mcq MODEL FILE --out DIR"
-_KINDS: dict[str, pa.DataType] = {
-    "correct": pa.float64(),
+MAKE = "dateline eval mcq MODEL --questions FILE --out DIR"
+_COLUMNS: dict[str, pa.DataType] = {
+    **dict.fromkeys(("run", "condition", "form", "id", "country", "continent", "shown"), pa.string()),
+    "points": pa.float64(),
     "chosen": pa.int32(),
     "costs": pa.list_(pa.float64()),
+    **dict.fromkeys(("cost_unit", "written", "model", "protocol", "data"), pa.string()),
 }
-_NAMES = (
-    *("run", "condition", "form", "id", "country", "continent", "fields"),
-    *("correct", "chosen", "costs", "written", "model", "protocol", "corpus"),
-)
-SCHEMA = pa.schema({name: _KINDS.get(name, pa.string()) for name in _NAMES})
-"""`correct` is between 0 and 1; `chosen` is -1 for ties, unanswered items, and forms without a choice."""
+SCHEMA = pa.schema(_COLUMNS)
+"""One row an item, condition and form; see `Answers`. `data` is the fingerprint of the questions."""
+COST_UNITS = {"cloze": "nats/byte", "letter": "nats"}
+"""Of the costs by which a form chooses; other forms have none."""
 
 PUBLISHED = "paper_generative"
 """The form whose share is taken over answered items, as published."""
@@ -83,16 +81,32 @@ class Answers:
     chosen: list[int]
     """The option that won; -1 for ties, for items without an answer, and where no option is chosen."""
     costs: list[list[float]]
-    """Of each option what decided: nats per byte, or mean nats of its letters; empty where nothing of the kind did."""
+    """Of each option what decided: nats per byte (cloze), or the mean nats of its letters (letter); empty elsewhere."""
     written: list[str]
-    """What the model wrote, in the generative protocol; empty elsewhere."""
-    fields: str = ""
-    """What the prefix showed, joined by `+`."""
+    """The answer that was sampled; empty for forms without one."""
+    shown: str = ""
+    """Fields that the prefix showed, joined by `+`."""
 
     @property
     def metric(self) -> str:
         """What the points are called in the score table."""
         return self.form if self.form.startswith(("switch", "shift")) else f"accuracy_{self.form}"
+
+
+class Origin(NamedTuple):
+    """What is the same in every row of an evaluation."""
+
+    protocol: str
+    """Fingerprint of how the model was asked for probabilities, `mcq-1a2b3c4d`."""
+    sampled_protocol: str
+    """The same for sampled answers, `paper-generative-1a2b3c4d`; empty where there are none."""
+    model: str
+    data: str
+    """Fingerprint of the questions."""
+
+    def protocol_of(self, form: str) -> str:
+        """Returns the protocol under which a form was asked."""
+        return self.sampled_protocol if form.startswith(PUBLISHED) else self.protocol
 
 
 def share(costs: Floats, answer: int) -> float:
@@ -169,19 +183,26 @@ def _sign(lead: Floats) -> Floats:
     return np.where(np.abs(lead) <= TIE, 0.5, (lead > 0).astype(np.float64))
 
 
-def write_items(path: Path, answers: Sequence[Answers], origin: Mapping[str, str]) -> None:
-    """Writes the table of items as Parquet."""
-    fixed = {name: origin[name] for name in ("model", "protocol", "corpus")}
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+def write_items(folder: Path, answers: Sequence[Answers], origin: Origin) -> None:
+    """Writes `items.parquet` into a folder."""
+    with pq.ParquetWriter(folder / ITEMS, SCHEMA, compression="zstd") as writer:
         for one in answers:
-            number = len(one.ids)
-            same = {"run": one.run, "condition": one.condition, "form": one.form, "fields": one.fields, **fixed}
+            same = {
+                "run": one.run,
+                "condition": one.condition,
+                "form": one.form,
+                "shown": one.shown,
+                "cost_unit": COST_UNITS.get(one.form, ""),
+                "model": origin.model,
+                "protocol": origin.protocol_of(one.form),
+                "data": origin.data,
+            }
             columns = {
-                **{name: [value] * number for name, value in same.items()},
+                **{name: [value] * len(one.ids) for name, value in same.items()},
                 "id": one.ids,
                 "country": one.countries,
                 "continent": one.continents,
-                "correct": one.points,
+                "points": one.points,
                 "chosen": one.chosen,
                 "costs": one.costs,
                 "written": one.written,
@@ -193,14 +214,10 @@ def read_answers(folder: Path) -> list[Answers]:
     """Reads the answers of a finished evaluation.
 
     Raises:
-        UserError: where the folder holds none.
+        UserError: where the folder holds none, or those of another version.
     """
-    require_manifest(folder, STAGE, MAKE)
-    path = folder / ITEMS
-    try:
-        rows = pq.read_table(path, schema=SCHEMA).to_pylist()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path}: not a readable table of items ({str(error).splitlines()[0]})") from None
+    check_items(folder)
+    rows = pq.read_table(folder / ITEMS, columns=SCHEMA.names).to_pylist()
     parts: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for row in rows:
         parts.setdefault((row["run"], row["condition"], row["form"]), []).append(row)
@@ -212,32 +229,61 @@ def read_answers(folder: Path) -> list[Answers]:
             ids=[row["id"] for row in members],
             countries=[row["country"] for row in members],
             continents=[row["continent"] for row in members],
-            points=[row["correct"] for row in members],
+            points=[row["points"] for row in members],
             chosen=[row["chosen"] for row in members],
             costs=[row["costs"] for row in members],
             written=[row["written"] for row in members],
-            fields=members[0]["fields"],
+            shown=members[0]["shown"],
         )
         for (run, condition, form), members in parts.items()
     ]
 
 
-def check_comparable(folder: Path, run: str, origin: Mapping[str, str]) -> None:
-    """Refuses, before anything is asked, an evaluation that these answers could not be compared with item by item.
+def check_items(folder: Path) -> None:
+    """Refuses a folder without a table of items that this version can read.
 
     Raises:
-        UserError: where it asked other questions, asked in another way, or has the same name.
+        UserError: where it is no finished evaluation, or the table is damaged or of another version.
     """
+    require_manifest(folder, STAGE, MAKE)
+    path = folder / ITEMS
+    try:
+        names = pq.read_schema(path).names
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path}: not a readable table of items ({str(error).splitlines()[0]})") from None
+    missing = [name for name in SCHEMA.names if name not in names]
+    if missing:
+        raise UserError(
+            f"{path}: has no column '{missing[0]}'; it was written by another version of Dateline: ask that model "
+            f"again with: {MAKE}"
+        )
+
+
+def check_comparable(folder: Path, run: str, origin: Origin) -> None:
+    """Refuses, before anything is asked, an evaluation that these answers could not be compared with item by item.
+
+    Args:
+        folder: the other evaluation.
+        run: name of this one.
+        origin: of this one.
+
+    Raises:
+        UserError: where the other asked other questions, asked in another way, has the same name, or is of another
+            version.
+    """
+    check_items(folder)
     other = require_manifest(folder, STAGE, MAKE)
     name = str(other.recipe.get("run"))
+    sampled = str(other.facts.get("sampled_protocol", ""))
     for meaning, theirs, ours in (
-        ("other questions", other.parents.get("questions"), origin["corpus"]),
-        ("in another way", other.facts.get("protocol"), origin["protocol"]),
+        ("other questions", other.parents.get("questions"), origin.data),
+        ("in another way", other.facts.get("protocol"), origin.protocol),
+        ("for samples in another way", sampled, origin.sampled_protocol if sampled else ""),
     ):
-        if theirs != ours:
+        if theirs != ours and ours:
             raise UserError(
                 f"{folder}: run '{name}' was asked {meaning} ({theirs}, here {ours}); a paired comparison needs the "
-                "same: ask both models with the same FILE and options"
+                "same: ask both models the same questions with the same options"
             )
     if name == run:
         raise UserError(f"{folder}: holds a run that is called '{run}' too; give this one another name with --run")
@@ -263,7 +309,7 @@ def score_rows(
     versus: Sequence[Answers],
     *,
     by: Sequence[str],
-    origin: Mapping[str, str],
+    origin: Origin,
     resamples: int,
     seed: int,
 ) -> list[Score]:
@@ -272,10 +318,13 @@ def score_rows(
     Args:
         own: answers of this model.
         versus: answers of another model on the same items in the same order; empty for no comparison.
-        by: groupings besides `all`: `continent`, `country`.
-        origin: `model`, `corpus` (fingerprint of the items) and `protocol` of every score.
+        by: slices besides `all`: `continent`, `country`.
+        origin: of the evaluation.
         resamples: of the bootstrap over items.
         seed: of the bootstrap.
+
+    Returns:
+        Rows with Holm's correction, a family being the tests of one metric in one kind of slice.
     """
     levels: list[Score] = []
     differences: list[Score] = []
@@ -289,20 +338,25 @@ def score_rows(
         points = np.array([answers.points for answers in (*mine, *theirs)], dtype=np.float64).T
         pairs = [(i, j) for i in range(len(mine)) for j in range(i + 1, len(mine))]
         pairs += [(known.index(answers.condition), len(mine) + j) for j, answers in enumerate(theirs)]
-        for grouping, group, members in groups(_places(mine[0]), by):
+        for slice_by, name, members in slices(_places(mine[0]), by):
             columns = np.column_stack([points[members], np.ones(len(members))])
             sums = resampled_sums(columns, resamples=resamples, seed=seed)
-            named = {"grouping": grouping, "group": group, "num_documents": len(members)}
+            where: dict[str, Any] = {"slice_by": slice_by, "slice": name, "n_documents": len(members)}
             for at, answers in enumerate(mine):
-                estimate = _level(form, columns, sums, at)
-                levels.append(_score(answers, answers.metric, estimate, origin, **named))
+                levels.append(_score(answers, answers.metric, _level(form, columns, sums, at), origin, **where))
             for first, second in pairs:
-                other = (*mine, *theirs)[second]
+                answers, other = mine[first], (*mine, *theirs)[second]
+                metric = f"{answers.metric}_difference"
                 estimate, mde = _difference(form, columns, sums, first, second)
-                score = _score(mine[first], f"{mine[first].metric}_difference", estimate, origin, **named)
-                p_value = None if math.isnan(estimate.p_value) else estimate.p_value
-                differences.append(replace(score, versus=f"{other.run}/{other.condition}", p_value=p_value, mde=mde))
-    return levels + _corrected(differences)
+                compared = {
+                    "versus_run": other.run,
+                    "versus_condition": other.condition,
+                    "p": None if math.isnan(estimate.p_value) else estimate.p_value,
+                    "family_of_tests": f"{STAGE}: {metric} of {answers.run} by {slice_by}",
+                    "mde": mde,
+                }
+                differences.append(_score(answers, metric, estimate, origin, **where, **compared))
+    return correct(levels + differences)
 
 
 def _level(form: str, columns: npt.NDArray[np.float64], sums: npt.NDArray[np.float64], at: int) -> Estimate:
@@ -334,38 +388,32 @@ def _difference(
     return estimate, minimum_detectable_effect(error, degrees=len(change) - 1) if error else None
 
 
-def _published(answers: Answers, by: Sequence[str], origin: Mapping[str, str]) -> list[Score]:
+def _published(answers: Answers, by: Sequence[str], origin: Origin) -> list[Score]:
     """Returns the published ratio, right over answered; where nothing was answered it is not a number."""
     scores = []
-    for grouping, group, members in groups(_places(answers), by):
+    for slice_by, name, members in slices(_places(answers), by):
         answered = [answers.points[at] for at in members if answers.chosen[at] >= 0]
         estimate = wilson(int(sum(answered)), len(answered))
-        named = {"grouping": grouping, "group": group, "num_documents": len(answered)}
-        scores.append(_score(answers, answers.metric, estimate, origin, **named))
+        where = {"slice_by": slice_by, "slice": name, "n_documents": len(answered)}
+        scores.append(_score(answers, answers.metric, estimate, origin, **where))
     return scores
 
 
-def _corrected(differences: Sequence[Score]) -> list[Score]:
-    """Returns differences with Holm's correction, a family being the tests of one metric in one grouping."""
-    families = [(score.metric, score.grouping) for score in differences]
-    corrected = holm_by_family([score.p_value for score in differences], families)
-    return [replace(score, p_holm=p_holm) for score, p_holm in zip(differences, corrected, strict=True)]
-
-
-def _score(answers: Answers, metric: str, estimate: Estimate, origin: Mapping[str, str], **named: Any) -> Score:
-    generative = answers.form.startswith(PUBLISHED)
+def _score(answers: Answers, metric: str, estimate: Estimate, origin: Origin, **named: Any) -> Score:
     return Score(
         run=answers.run,
-        condition=answers.condition,
+        measure=STAGE,
         metric=metric,
+        condition=answers.condition,
+        unit="share",
+        n_tokens=None,
         value=estimate.value,
         ci_low=estimate.low,
         ci_high=estimate.high,
-        num_tokens=0,
-        protocol=origin["generative" if generative else "protocol"],
-        model=origin["model"],
-        corpus=origin["corpus"],
-        fields=answers.fields,
+        protocol=origin.protocol_of(answers.form),
+        data=origin.data,
+        model=origin.model,
+        shown=answers.shown,
         **named,
     )
 

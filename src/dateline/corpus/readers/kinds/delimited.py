@@ -1,9 +1,5 @@
 """CSV and TSV: a header, then one record a row; quoted fields may hold line breaks.
 
-Enters: an open binary file. Leaves: records, and the rows that are none, in file order.
-Deliberately not done: no guess of quoting or encoding, none of the separator beyond the first line; no file without a
-header; no fields above 16 Mi characters, no rows above 64 MiB.
-
 A quote that is not closed, or is closed inside a field, takes rows with it that are sound. The line on which the row
 begins is given up alone, and reading goes on with the next line, as long as what is read twice stays below `REREAD`.
 """

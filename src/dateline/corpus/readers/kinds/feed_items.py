@@ -1,9 +1,6 @@
-"""Items of a feed: what expat says while it reads, put together.
+"""Items of a feed, put together from the events of expat, with the bytes at which they and their damage stand.
 
-Enters: bytes of a feed, from its beginning or from an item on. Leaves: items as dictionaries of strings, and the
-bytes at which they and their damage stand.
-Deliberately not done: nothing is fetched; entities of a DTD are expanded within expat's limit (a hundredfold above
-8 MiB) and 64 MiB an item; attributes inside a text are left out; no elements but those in `FIELDS`.
+Entities of a DTD are expanded within expat's limit (a hundredfold above 8 MiB) and 64 MiB an item.
 """
 
 from __future__ import annotations

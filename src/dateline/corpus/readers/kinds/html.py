@@ -1,9 +1,6 @@
-"""HTML: a news page becomes the text of its article and what the page says of itself.
+"""HTML: a news page becomes the text of its article and what the page declares of itself.
 
-Enters: web pages, as files or as bytes from an archive, and the address where they were fetched if that is known.
-Leaves: one `Record` a page, or `Unreadable` with the page and what is wrong with it.
-Deliberately not done: nothing is fetched or run; no comments, no tables; no date that is not marked up as one (no dates
-out of addresses, running text or the clock); no address from a neighbour file of a remote page.
+Dates are taken only where they are marked up as such: never from addresses, running text or the clock.
 """
 
 from __future__ import annotations

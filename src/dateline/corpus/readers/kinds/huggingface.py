@@ -1,10 +1,8 @@
 """Hugging Face datasets: from the hub, shard by shard as they stream, or from a folder on disk.
 
-Enters: `hf-dataset://OWNER/NAME?config=..&split=..&revision=..` (the split `train` if none is named), the same with
-the path of a local folder (`hf-dataset:///data/news`), or a folder that `datasets.save_to_disk` made (all its splits).
-Leaves: records, one unit a shard.
-Deliberately not done: no scripts of a dataset are run (`datasets` 4 and later has none), no images or sounds decoded,
-nothing copied to disk; nothing is reached without an address that says so.
+Addresses are `hf-dataset://OWNER/NAME?config=..&split=..&revision=..` (the split `train` if none is named), the same
+with the path of a local folder (`hf-dataset:///data/news`), or a folder that `datasets.save_to_disk` made (all its
+splits).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """JSON Lines, one object a line; and `.json` files: one article, an array, or an object around one list of articles.
 
-Enters: an open binary file. Leaves: records, and the pieces that are none, in file order.
-Deliberately not done: no repair of broken JSON, no nested columns, no lines above 64 MiB. Of a key that an object has
-twice the last value counts, as in every JSON library.
+Of a key that an object has twice the last value counts, as in every JSON library. Lines above 64 MiB are unreadable.
 """
 
 from __future__ import annotations

@@ -1,12 +1,9 @@
 """NOW: the News on the Web corpus as english-corpora.org delivers it, in its linear text format.
 
-Enters: monthly text files (`10-01-us.txt`, shards `19-10-us1.txt`) with a text after every `@@ID`, and the sources
-files (`sources-16-11.txt`, `now-sources-2020.txt`, `now_sources_pt1.txt`) that know the date, country and URL of an
-ID; plain, compressed or in zip files.
-Leaves: a record for each text whose ID has a row, and what could not be joined, with the reason.
-Deliberately not done: no word/lemma/PoS or database format; gaps (`@ @ @`) and tags stay for the cleaning; an ID that
-occurs in two countries or months is not noticed here; a row without text is reported only where its date and country
-say in which text file it should have stood; the recipe's `columns` mean nothing, for the layout is known.
+Monthly text files (`10-01-us.txt`, shards `19-10-us1.txt`) have a text after every `@@ID`; the sources files
+(`sources-16-11.txt`, `now-sources-2020.txt`, `now_sources_pt1.txt`) know the date, country and URL of an ID; plain,
+compressed or in zip files. An ID that occurs in two countries or months is not noticed here. A row without text is
+reported only where its date and country say in which text file it should have stood.
 """
 
 from __future__ import annotations

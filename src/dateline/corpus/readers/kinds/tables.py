@@ -1,9 +1,4 @@
-"""Tables: Parquet and Arrow files, one record a row, read batch by batch.
-
-Enters: an open binary file, or batches of rows. Leaves: records, and rows whose values are not UTF-8 or cannot be read.
-Deliberately not done: no columns beyond those asked for are read, no partitioned data sets (name their files), no
-columns inside structures, no Feather files of the first version (before 2020).
-"""
+"""Parquet and Arrow files, one record a row, read batch by batch."""
 
 from __future__ import annotations
 

@@ -1,11 +1,7 @@
-"""WARC: the web pages of a crawl (CC-News and its like), one archive record after another.
-
-Enters: `.warc` files, plain, gzip (a member a record, or one for all) or zstd, from disk or any fsspec address.
-Leaves: one `Record` or `Unreadable` for every `response` record, and one `Unreadable` for every damaged place.
-Deliberately not done: no other kinds of record, no joining of segmented ones, no date from the time of the fetch.
+"""WARC: the web pages of a crawl (CC-News and its like), one `response` record after another.
 
 The framing is read here with zlib, because a corpus must know what it lost: fastwarc 2.0.1 and warcio 1.7.5 end a file
-that is cut off like a whole one and give up at a damaged byte.
+that is cut off like a whole one and give up at a damaged byte. The time of the fetch is not taken for a date.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Zip files: members named and read as if they were files of their own.
-
-Enters: paths of zip files, `FILE.zip!MEMBER` for one of their members. Leaves: such names, and open binary streams.
-Deliberately not done: nothing is unpacked to disk, no passwords, no zip files inside zip files.
-"""
+"""Zip files: members named (`FILE.zip!MEMBER`) and read as files of their own; nothing is unpacked to disk."""
 
 from __future__ import annotations
 

@@ -1,0 +1,247 @@
+"""`dateline corpus` builds a corpus folder, `dateline corpus inspect` shows one, `dateline newswire` writes one."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import pydantic
+import tyro
+
+from dateline.cli.options import read_arguments, read_words
+from dateline.conditions import DEFAULT_FIELDS, FIELDS, Field
+from dateline.config import Section, apply_overrides, load_recipe, validate_recipe
+from dateline.errors import UserError
+
+if TYPE_CHECKING:
+    from dateline.corpus import CorpusRecipe
+    from dateline.manifest import Manifest
+    from dateline.records import Article
+
+HUB = ("hf://", "hf-dataset://")
+
+
+class Corpus(Section):
+    """Builds a placed, cleaned, de-duplicated, split corpus with an audit.
+
+    Takes a recipe (.yaml), or files, globs and folders: JSON Lines, CSV, Parquet, Arrow, WARC, HTML, feeds, NOW. Any
+    value of the recipe can be given as --key VALUE, for example --language null or --columns.text body_text. A build
+    that was stopped is continued by the same command. dateline corpus inspect DIR shows what is in one.
+    """
+
+    source: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """One recipe, or paths."""
+    out: Path
+    """Folder to make."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace what stands there."""
+    executor: Literal["local", "slurm", "ray"] = "local"
+    """Who runs the tasks: this machine, or a cluster that shares its file system."""
+    workers: Annotated[int, pydantic.Field(ge=0)] = 0
+    """Tasks that run at once; 0 is one a core here, and all of them on a cluster."""
+    slurm: str = ""
+    """For Slurm, arguments of datatrove's executor: partition=cpu,time=04:00:00,mem_per_cpu_gb=4"""
+
+
+def run(words: list[str]) -> None:
+    """Runs the verb; a folder called `inspect` is given as `./inspect`."""
+    if words[:1] == ["inspect"]:
+        inspect(words[1:])
+        return
+    if words and "--out" not in words and get_close_matches(words[0], ["inspect"]) and not Path(words[0]).exists():
+        raise UserError(f"'{words[0]}' is neither a path nor an action; did you mean 'inspect'?")
+    args, overrides = read_words("dateline corpus", Corpus, words)
+    if args.slurm and args.executor != "slurm":
+        raise UserError("--slurm: is for --executor slurm")
+    recipe = read_recipe(args.source, overrides)
+    if not any(path.startswith(HUB) for path in recipe.paths):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from dateline.corpus import build_corpus, submit_corpus
+
+    if args.executor == "slurm":
+        options = slurm_options(args.slurm)
+        jobs = submit_corpus(recipe, args.out, overwrite=args.overwrite, workers=args.workers or -1, slurm=options)
+        print(f"{args.out}: submitted as jobs {', '.join(jobs)}; the last one makes the folder")
+        return
+    workers = args.workers or len(os.sched_getaffinity(0))
+    manifest = build_corpus(recipe, args.out, overwrite=args.overwrite, executor=args.executor, workers=workers)
+    from dateline.report.corpus import write_corpus_page
+
+    page = write_corpus_page(args.out)
+    describe(manifest, args.out)
+    print(f"  see {page}")
+
+
+def slurm_options(written: str) -> dict[str, object]:
+    """Returns `partition=cpu,time=04:00:00` as arguments; whole numbers are numbers.
+
+    Raises:
+        UserError: where an item is no `key=value`, or partition or time is missing.
+    """
+    options: dict[str, object] = {}
+    for item in filter(None, written.split(",")):
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise UserError(f"--slurm: '{item}' is no key=value; write partition=NAME,time=HH:MM:SS")
+        options[key.strip()] = int(value) if value.isdecimal() else value
+    missing = [key for key in ("partition", "time") if key not in options]
+    if missing:
+        raise UserError(f"--slurm: {' and '.join(missing)} missing; write partition=NAME,time=HH:MM:SS")
+    return options
+
+
+def read_recipe(source: tuple[str, ...], overrides: list[str]) -> CorpusRecipe:
+    """Returns the corpus recipe of a YAML file, or one for the paths themselves."""
+    from dateline.corpus import CorpusRecipe
+
+    recipes = [name for name in source if name.endswith((".yaml", ".yml"))]
+    if recipes and len(source) > 1:
+        raise UserError(f"{recipes[0]}: give one recipe, or paths without a recipe")
+    if recipes:
+        return load_recipe(CorpusRecipe, recipes[0], overrides)
+    if not source:
+        raise UserError("no recipe and no path given; name a .yaml recipe, or files, globs or folders")
+    data: dict[str, Any] = {"paths": list(source)}
+    options = apply_overrides(data, overrides)
+    return validate_recipe(CorpusRecipe, data, source="command line", options=options)
+
+
+def describe(manifest: Manifest, out: Path) -> None:
+    """Prints what went in, what was kept, and why the rest was not."""
+    counts = manifest.counts
+    print(f"{out}: {counts['kept']:,} of {counts['in']:,} documents kept")
+    print("  " + ", ".join(f"{name} {counts[name]:,}" for name in ("train", "validation", "test")))
+    for reason, number in sorted(manifest.drops.items(), key=lambda item: -item[1]):
+        print(f"  dropped {number:,}: {reason}")
+    if manifest.drops:
+        print(f"  each of them is in {out / 'dropped'}")
+    for problem in manifest.facts.get("problems", []):
+        print(f"  problem: {problem}")
+
+
+class Inspect(Section):
+    """Prints what a corpus covers, or some of its articles as a model sees them: prefix and body."""
+
+    corpus: Annotated[Path, tyro.conf.Positional]
+    """Folder that dateline corpus has built."""
+    sample: Annotated[int, pydantic.Field(ge=0)] = 0
+    """Print this many articles instead of the audit."""
+    country: str = ""
+    """Of this country only: a code or a name."""
+    split: Literal["train", "validation", "test"] | None = None
+    """Articles of this split only."""
+    fields: tuple[Field, ...] = DEFAULT_FIELDS
+    """Metadata in front of the body."""
+    seed: int = 0
+    """Draws the sample; the same seed gives the same articles."""
+    html: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Write corpus.html again."""
+
+
+def inspect(words: list[str]) -> None:
+    """Runs the action `inspect`."""
+    args = read_arguments("dateline corpus inspect", Inspect, words)
+    from dateline.manifest import require_manifest
+
+    require_manifest(args.corpus, "corpus", f"dateline corpus RECIPE --out {args.corpus}")
+    if args.sample:
+        for shown in samples(args):
+            print(shown)
+        return
+    if args.country or args.split:
+        raise UserError("--country and --split choose articles; add --sample N")
+    from rich.console import Console
+
+    from dateline.report.corpus import describe as describe_audit
+    from dateline.report.corpus import read_audit, write_corpus_page
+
+    if args.html:
+        print(f"wrote {write_corpus_page(args.corpus)}")
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=100)
+    for part in describe_audit(read_audit(args.corpus), args.corpus.name):
+        console.print(part)
+
+
+def samples(args: Inspect) -> Iterator[str]:
+    """Yields articles as text: where they come from, then what a model reads, with the prefix marked.
+
+    Raises:
+        UserError: where the country is unknown, or no article fits.
+    """
+    from dateline.conditions import Metadata, render
+    from dateline.corpus import read_articles
+    from dateline.places import country
+    from dateline.records import body_text
+
+    fields = [name for name in FIELDS if name in args.fields]
+    code = ""
+    if args.country:
+        known = country(args.country)
+        if known is None:
+            raise UserError(f"--country '{args.country}': is no country; write an ISO code such as ng, or a name")
+        code = known.alpha2
+    chosen = draw(
+        (article for article in read_articles(args.corpus, split=args.split) if code in ("", article.country)),
+        args.sample,
+        args.seed,
+    )
+    if not chosen:
+        raise UserError(
+            f"{args.corpus}: holds no article of {args.country or 'any country'} {args.split or ''}".rstrip()
+        )
+    for article in chosen:
+        place = Metadata(article.url, article.domain, article.country, article.continent, article.date)
+        prefix = render(place, fields)
+        yield "\n".join(
+            (
+                f"--- {article.id}  {article.split}  {article.source}",
+                *(f"also at {url}" for url in article.also_at),
+                *(f"| {line}" for line in prefix.rstrip("\n").split("\n") if prefix),
+                "",
+                body_text(article.title, article.text),
+                "",
+            )
+        )
+
+
+def draw(articles: Iterator[Article], number: int, seed: int) -> list[Article]:
+    """Returns the articles with the smallest hashes of seed and id, in the order of the corpus."""
+    from dateline.records import stable_hash
+
+    drawn = heapq.nsmallest(
+        number,
+        ((stable_hash("inspect", str(seed), article.id), place, article) for place, article in enumerate(articles)),
+    )
+    return [article for _, _, article in sorted(drawn, key=lambda item: item[1])]
+
+
+class Newswire(Section):
+    """Writes an English newswire for 18 countries from a grammar and a table of facts.
+
+    Because the grammar is known, so is the exact probability of every article with and without its place.
+    """
+
+    out: Path
+    """Folder to make."""
+    articles: Annotated[int, pydantic.Field(gt=0)] = 10_000
+    """How many articles are written, before duplicates are removed."""
+    seed: int = 0
+    """The same seed gives the same articles."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace what stands there."""
+
+
+def newswire(words: list[str]) -> None:
+    """Runs the verb `newswire`."""
+    args = read_arguments("dateline newswire", Newswire, words)
+    from dateline.corpus import CorpusRecipe, NewswireSource, corpus_stage
+
+    recipe = CorpusRecipe(newswire=NewswireSource(articles=args.articles, seed=args.seed))
+    describe(corpus_stage(recipe).make(args.out, overwrite=args.overwrite), args.out)

@@ -1,0 +1,76 @@
+"""The scorer: from a model, bodies and prefixes to nats a token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+import numpy as np
+import numpy.typing as npt
+
+from dateline.errors import UserError
+from dateline.evaluate.protocol import Protocol, Tokens
+from dateline.model.load import Precision, Subject
+from dateline.progress import progress
+
+
+def score_bodies(
+    subject: Subject,
+    protocol: Protocol,
+    prefixes: Sequence[Tokens],
+    bodies: Sequence[Tokens],
+    *,
+    batch_tokens: int,
+    precision: Precision,
+    what: str = "",
+) -> list[npt.NDArray[np.float32]]:
+    """Returns -log p of each scored token in nats: an array for each document, in the order of its body.
+
+    Args:
+        subject: the model.
+        protocol: which body tokens count, and in which segments.
+        prefixes: tokens of each document's prefix; empty for none.
+        bodies: tokens of each document's body; an empty one has no losses.
+        batch_tokens: padded tokens in a batch.
+        precision: of the forward pass.
+        what: is scored, for the progress line; no line where it is empty.
+    """
+    from dateline.model.scoring import score_tokens
+
+    owners, segments = [], []
+    for position, (prefix, body) in enumerate(zip(prefixes, bodies, strict=True)):
+        for segment in protocol.segments(subject.bos, prefix, body):
+            owners.append(position)
+            segments.append(segment)
+    shown = progress(f"score {what}", len(segments), "segments") if what else nullcontext()
+    with shown as advance:
+        losses = score_tokens(subject.model, segments, batch_tokens=batch_tokens, dtype=precision, advance=advance)
+    chunks = [[np.zeros(0, dtype=np.float32)] for _ in bodies]
+    for owner, chunk in zip(owners, losses, strict=True):
+        chunks[owner].append(chunk)
+    return [np.concatenate(several) for several in chunks]
+
+
+def sum_finite(
+    losses: Sequence[npt.NDArray[np.float32]], names: Sequence[str], whose: str, precision: Precision
+) -> npt.NDArray[np.float64]:
+    """Returns the nats of each document, shape [documents].
+
+    Args:
+        losses: of the scored tokens of each document.
+        names: of the documents, for the message.
+        whose: run and condition, for the message.
+        precision: of the forward pass.
+
+    Raises:
+        UserError: where a loss is not finite.
+    """
+    nll = np.array([part.sum(dtype=np.float64) for part in losses])
+    bad = np.flatnonzero(~np.isfinite(nll))
+    if len(bad):
+        hint = "use float32" if precision != "float32" else "the checkpoint holds broken weights"
+        raise UserError(
+            f"{whose}: the nll of document {names[int(bad[0])]} is {nll[bad[0]]} ({len(bad)} of {len(nll)} documents); "
+            f"{hint}"
+        )
+    return nll

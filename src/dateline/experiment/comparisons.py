@@ -1,0 +1,378 @@
+"""Paired differences between runs, or between conditions of one run, on the same documents and tokens; the score table.
+
+What an interval covers depends on what is resampled. Documents (`cluster="document"`): other articles of the
+same outlets. Outlets (`cluster="outlet"`): other outlets too; wider, since articles of one outlet are alike. Seeds
+(`across_seed_differences`): other trainings of the same recipe too. Documents whose outlet is not known count as one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dateline.errors import UserError
+from dateline.experiment.grid import Comparison, PlannedRun, plan_comparisons
+from dateline.experiment.recipe import ExperimentRecipe
+from dateline.scores import LOSSES_SCHEMA, Score, correct, merge_scores, read_losses, slices
+from dateline.statistics import (
+    RESAMPLES,
+    Estimate,
+    Labels,
+    cluster_sums,
+    difference_estimate,
+    minimum_detectable_effect,
+    ratio_degrees,
+    ratio_error,
+    resampled_sums,
+    seed_spread,
+)
+
+Cluster = Literal["document", "outlet"]
+Part = tuple[str, str]
+"""(slice_by, slice) of the losses: whole documents, or a part of each."""
+WHOLE: Part = ("all", "all")
+MEASURE, METRIC = "perplexity", "nll_difference"
+
+Columns = dict[str, npt.NDArray[Any]]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the two sides of a comparison are called in the table."""
+
+    run: str
+    versus_run: str
+
+
+def differences(
+    losses: pa.Table,
+    losses_versus: pa.Table,
+    *,
+    condition: str,
+    condition_versus: str,
+    by: Sequence[str] = (),
+    cluster: Cluster = "document",
+    part: Part = WHOLE,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Score]:
+    """Compares two runs, or two conditions of one run, on the same documents by paired bootstrap.
+
+    Args:
+        losses: of the run that is judged, as `read_losses` gives them.
+        losses_versus: of the run that is subtracted; may be the same table.
+        condition: under which the first is judged.
+        condition_versus: under which the second is.
+        by: slices besides `all`: `continent`, `country`, `domain`.
+        cluster: what is resampled: documents, or whole outlets (the column `domain`).
+        part: which tokens of each document; documents without such a token are left out.
+        resamples: number of bootstrap resamples.
+        seed: of the resamples.
+
+    Returns:
+        Scores with metric `nll_difference` in nats per token, negative where the first is better. `p_holm` is left to
+        `scores.correct`, which sees the whole table. `shown` is what either side's prefix showed.
+
+    Raises:
+        UserError: where protocol, corpus, documents or scored tokens differ, or an nll is not finite.
+    """
+    sides = [_paired(losses, losses_versus, condition, condition_versus, part)]
+    names = Names(str(sides[0][0]["run"][0]), str(sides[0][1]["run"][0]))
+    return _compare(sides, names, by, cluster, part, resamples, seed)
+
+
+def across_seed_differences(
+    pairs: Sequence[tuple[pa.Table, pa.Table]],
+    names: Names,
+    *,
+    condition: str,
+    condition_versus: str,
+    by: Sequence[str] = (),
+    cluster: Cluster = "document",
+    part: Part = WHOLE,
+) -> list[Score]:
+    """Compares two families of runs that differ in their seeds: the mean difference, with an interval over new seeds.
+
+    Args:
+        pairs: for each seed the losses of the judged run and of the subtracted run.
+        names: of the two families.
+        condition: as in `differences`.
+        condition_versus: as in `differences`.
+        by: as in `differences`.
+        cluster: as in `differences`.
+        part: as in `differences`.
+
+    Returns:
+        Scores as `differences` makes them, with the names of the families for the runs, and `n_seeds` set. `model` has
+        the fingerprints of all models that were judged, joined by `+`.
+
+    Raises:
+        UserError: where there are fewer than two pairs, a run is there twice, or the documents and tokens differ.
+    """
+    sides = [_paired(one, versus, condition, condition_versus, part) for one, versus in pairs]
+    if len(sides) < 2:
+        raise UserError(f"{len(sides)} pair of runs: the spread over seeds needs two or more; use differences for one")
+    for position in (0, 1):
+        runs = [str(pair[position]["run"][0]) for pair in sides]
+        twice = [run for index, run in enumerate(runs) if run in runs[:index]]
+        if twice:
+            raise UserError(f"run '{twice[0]}' is there twice; every seed has a run of its own")
+    for first, _ in sides[1:]:
+        _check_comparable(sides[0][0], first)
+    return _compare(sides, names, by, cluster, part)
+
+
+def _compare(
+    sides: Sequence[tuple[Columns, Columns]],
+    names: Names,
+    by: Sequence[str],
+    cluster: Cluster,
+    part: Part,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Score]:
+    first, second = sides[0]
+    change = np.array([one["nll"] - versus["nll"] for one, versus in sides])
+    shown = [field for side in (first, second) for field in side["shown"][0].split("+") if field]
+    scores = []
+    for slice_by, name, members in _slices(first, by, part):
+        tokens, outlets = first["n_tokens"][members], first["domain"][members].astype(np.str_)
+        clusters = outlets if cluster == "outlet" else None
+        if len(sides) == 1:
+            estimate, mde = _single(change[0, members], tokens, clusters, resamples, seed)
+        else:
+            spread = seed_spread(change[:, members], tokens, clusters=clusters)
+            estimate, mde = spread.estimate(), spread.minimum_detectable_effect()
+        compared = f"{names.run}/{first['condition'][0]} - {names.versus_run}/{second['condition'][0]}"
+        scores.append(
+            Score(
+                run=names.run,
+                measure=MEASURE,
+                metric=METRIC,
+                condition=first["condition"][0],
+                slice_by=slice_by,
+                slice=name,
+                unit="nats/token",
+                value=estimate.value,
+                ci_low=estimate.low,
+                ci_high=estimate.high,
+                n_documents=len(members),
+                n_tokens=int(tokens.sum()),
+                protocol=first["protocol"][0],
+                data=first["data"][0],
+                model="+".join(dict.fromkeys(one["model"][0] for one, _ in sides)),
+                shown="+".join(dict.fromkeys(shown)),
+                versus_run=names.versus_run,
+                versus_condition=second["condition"][0],
+                p=_known(estimate.p_value),
+                family_of_tests=family_of_tests(compared, slice_by, several_seeds=len(sides) > 1),
+                mde=_known(mde),
+                n_outlets=len(set(outlets) - {""}),
+                n_seeds=len(sides),
+            )
+        )
+    return scores
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def family_of_tests(compared: str, slice_by: str, *, several_seeds: bool) -> str:
+    """Returns which tests a comparison is read together with.
+
+    The slices of one comparison (is it better in each of 18 countries?) are a family; so are the `all` rows of all
+    comparisons (which condition helps?), and so is the matrix of all swaps of one run. Rows over seeds form families of
+    their own: they say again, for new seeds, what the rows of single runs say.
+
+    Args:
+        compared: `run/condition - run/condition`.
+        slice_by: of the row.
+        several_seeds: whether the row is over seeds.
+    """
+    about = "all comparisons" if slice_by == "all" else f"{compared} by {slice_by}"
+    return f"{MEASURE}: {about}{' over seeds' if several_seeds else ''}"
+
+
+def _single(
+    change: Floats, tokens: npt.NDArray[np.int64], clusters: Labels | None, resamples: int, seed: int
+) -> tuple[Estimate, float]:
+    columns = np.column_stack([change, tokens.astype(np.float64)])
+    if clusters is not None:
+        columns = cluster_sums(columns, clusters)
+    sums = resampled_sums(columns, resamples=resamples, seed=seed)
+    mde = minimum_detectable_effect(ratio_error(columns, 0, 1), degrees=ratio_degrees(columns, 1))
+    return difference_estimate(columns, sums, 0, 1), mde
+
+
+def _slices(columns: Columns, by: Sequence[str], part: Part) -> list[tuple[str, str, npt.NDArray[np.int64]]]:
+    if part == WHOLE:
+        return slices(columns, by)
+    if by:
+        raise UserError(f"a row has one slice: compare the tokens of '{part[1]}' without by={list(by)}")
+    return [(*part, np.arange(len(columns["id"]), dtype=np.int64))]
+
+
+def _paired(
+    losses: pa.Table, losses_versus: pa.Table, condition: str, condition_versus: str, part: Part
+) -> tuple[Columns, Columns]:
+    first, second = _one_condition(losses, condition, part), _one_condition(losses_versus, condition_versus, part)
+    _check_comparable(first, second)
+    return first, second
+
+
+def _one_condition(losses: pa.Table, condition: str, part: Part) -> Columns:
+    """Returns the columns of a condition and part, ordered by document."""
+    chosen = where(losses, condition=condition, slice_by=part[0], slice=part[1])
+    if not chosen.num_rows:
+        known = sorted({str(name) for name in losses.column("condition").to_pylist()})
+        if condition in known:
+            raise UserError(f"no document has tokens in {part[0]} '{part[1]}' under '{condition}'; leave this part out")
+        raise UserError(
+            f"no documents under condition '{condition}'; the table has: {', '.join(known) or 'none at all'}"
+        )
+    columns = {name: chosen.column(name).to_numpy() for name in LOSSES_SCHEMA.names if name != "n_bytes"}
+    order = np.argsort(columns["id"].astype(np.str_), kind="stable")
+    result = {name: values[order] for name, values in columns.items()}
+    if len(set(result["run"])) > 1:
+        raise UserError(f"the table holds several runs ({', '.join(sorted(set(result['run'])))}); compare one with one")
+    name = f"{result['run'][0]}/{condition}"
+    twice = np.flatnonzero(result["id"][1:] == result["id"][:-1])
+    if len(twice):
+        raise UserError(f"{name}: document {result['id'][twice[0]]} is there twice; evaluate again")
+    bad = np.flatnonzero(~np.isfinite(result["nll"]))
+    if len(bad):
+        at = int(bad[0])
+        raise UserError(
+            f"{name}: the nll of document {result['id'][at]} is {result['nll'][at]} ({len(bad)} of {len(order)} "
+            "documents); evaluate again, in float32 if it was not"
+        )
+    return result
+
+
+def _check_comparable(first: Columns, second: Columns) -> None:
+    names = [f"{side['run'][0]}/{side['condition'][0]}" for side in (first, second)]
+    for kind in ("protocol", "data"):
+        if first[kind][0] != second[kind][0]:
+            raise UserError(
+                f"{names[0]} was scored with {kind} {first[kind][0]}, {names[1]} with {second[kind][0]}; "
+                f"no paired comparison is possible: evaluate again under one {kind}"
+            )
+    if list(first["id"]) != list(second["id"]):
+        alone = sorted(set(first["id"]) ^ set(second["id"]))
+        raise UserError(
+            f"{names[0]} and {names[1]} were scored on different documents "
+            f"({len(alone)} only on one side, such as {alone[0]})"
+        )
+    unequal = np.flatnonzero(first["n_tokens"] != second["n_tokens"])
+    if len(unequal):
+        at = int(unequal[0])
+        raise UserError(
+            f"different tokens were scored: document {first['id'][at]} has {first['n_tokens'][at]} under {names[0]} "
+            f"and {second['n_tokens'][at]} under {names[1]}; use the strict protocol and one tokenizer"
+        )
+
+
+def where(table: pa.Table, **wanted: str) -> pa.Table:
+    """Returns the rows whose columns have these values."""
+    for name, value in wanted.items():
+        table = table.filter(pc.equal(table.column(name), pa.scalar(value)))
+    return table
+
+
+def score_table(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path, measured: Sequence[str]) -> list[Score]:
+    """Returns the long table of an experiment: the rows of all its measures, and the paired differences between runs.
+
+    Args:
+        recipe: of the experiment.
+        runs: its runs, all of them evaluated.
+        out: the experiment's folder.
+        measured: the folders of all measures of all runs, within that of the experiment: `locate/conditioned`.
+
+    Raises:
+        UserError: where perplexities were taken on different data or under different protocols.
+    """
+    scores = merge_scores([out / place for place in measured])
+    losses = {run.name: read_losses(out / "perplexity" / run.name) for run in runs}
+    pairs = plan_comparisons(recipe, runs)
+    settings: dict[str, Any] = {"cluster": recipe.evaluate.cluster, "resamples": recipe.evaluate.resamples}
+    for pair in pairs:
+        conditions: dict[str, Any] = {"condition": pair.condition, "condition_versus": pair.versus_condition}
+        one, other = losses[pair.run], losses[pair.versus_run]
+        scores += differences(one, other, **conditions, by=recipe.evaluate.by, **settings)
+        for part in _parts(pair, losses):
+            scores += differences(one, other, **conditions, part=part, **settings)
+    for run in runs if recipe.evaluate.protocol.name == "strict" else []:
+        scores += swap_differences(losses[run.name], settings)
+    scores += _over_seeds(recipe, runs, pairs, losses)
+    return correct(scores)
+
+
+def swap_differences(losses: pa.Table, settings: dict[str, Any]) -> list[Score]:
+    """Returns, for the texts of each country a, the loss under the prefix of country b less that under the prefix of a.
+
+    Both sides claim an outlet drawn from their country, so that they differ in the country and not in how much the
+    prefix knows of the outlet. Countries whose swap was not scored are left out.
+
+    Args:
+        losses: of one run, under all its conditions.
+        settings: `cluster` and `resamples` of the differences.
+    """
+    whole = where(losses, slice_by="all")
+    names = {str(name) for name in whole.column("condition").to_pylist()}
+    swapped = sorted(name.removeprefix("swap:") for name in names if name.startswith("swap:"))
+    scores: list[Score] = []
+    for home in swapped:
+        own = where(whole, country=home)
+        for other in swapped if own.num_rows else ():
+            if other != home:
+                conditions: dict[str, Any] = {"condition": f"swap:{other}", "condition_versus": f"swap:{home}"}
+                found = differences(own, own, **conditions, by=("country",), **settings)
+                family = f"{MEASURE}: all swaps of {found[0].run}"
+                scores += [replace(score, family_of_tests=family) for score in found if score.slice_by == "country"]
+    return scores
+
+
+def _over_seeds(
+    recipe: ExperimentRecipe, runs: list[PlannedRun], pairs: list[Comparison], losses: dict[str, pa.Table]
+) -> list[Score]:
+    """Returns the comparisons of families, where each was trained with several seeds, also by part of the document."""
+    family = {run.name: run.family for run in runs}
+    several: dict[tuple[str, str, str, str], list[Comparison]] = {}
+    for pair in pairs:
+        key = (family[pair.run], pair.condition, family[pair.versus_run], pair.versus_condition)
+        several.setdefault(key, []).append(pair)
+    scores: list[Score] = []
+    for (one, condition, other, versus), seeds in several.items():
+        if len(seeds) < 2:
+            continue
+        settings: dict[str, Any] = {
+            "names": Names(one, other),
+            "condition": condition,
+            "condition_versus": versus,
+            "cluster": recipe.evaluate.cluster,
+        }
+        sides = [(losses[pair.run], losses[pair.versus_run]) for pair in seeds]
+        scores += across_seed_differences(sides, by=recipe.evaluate.by, **settings)
+        for part in _parts(seeds[0], losses):
+            scores += across_seed_differences(sides, part=part, **settings)
+    return scores
+
+
+def _parts(pair: Comparison, losses: dict[str, pa.Table]) -> list[Part]:
+    """Returns the parts of documents that both sides have, in the order of their table."""
+    sides = []
+    for run, condition in ((pair.run, pair.condition), (pair.versus_run, pair.versus_condition)):
+        chosen = where(losses[run], condition=condition)
+        names = zip(*(chosen.column(key).to_pylist() for key in ("slice_by", "slice")), strict=True)
+        sides.append(dict.fromkeys(names))
+    return [part for part in sides[0] if part in sides[1] and part != WHOLE]

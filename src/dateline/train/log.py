@@ -1,0 +1,119 @@
+"""Training log: which records a run writes to `metrics.jsonl`, and when.
+
+All values but `tokens_per_second`, `flops_per_second` and `mfu` are functions of the recipe: a run that was killed and
+resumed leaves the same file. Only the first rank writes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dateline.tokens.loader import Loader
+from dateline.tokens.store import EncodedCorpus
+from dateline.train.callbacks import Callback
+from dateline.train.metrics import MetricsFile
+from dateline.train.parallel import World, whole_weights
+from dateline.train.recipe import TrainRecipe
+from dateline.train.step import Engine, Totals
+from dateline.train.validation import Validation
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+class TrainingLog:
+    """Records of training, validation, gain, groups and skipped steps; its clock stops while anything else is done."""
+
+    def __init__(
+        self, recipe: TrainRecipe, corpus: EncodedCorpus, tokenizer: PreTrainedTokenizerFast, loader: Loader,
+        engine: Engine, world: World, callback: Callback,
+    ) -> None:  # fmt: skip
+        """Args: recipe and corpus of the run; tokenizer, loader and engine in use; the processes; who sees records."""
+        self.training, self.loader, self.engine, self.world, self.callback = (
+            recipe.train, loader, engine, world, callback,
+        )  # fmt: skip
+        self.validation = Validation(
+            corpus,
+            tokenizer,
+            recipe.conditions,
+            bos=loader.bos,
+            sequence_length=recipe.packing.sequence_length,
+            num_documents=recipe.train.validation_documents,
+        )
+        self._file: MetricsFile | None = None
+
+    def open(self, folder: Path, done: int, num_steps: int, tokens: int, *, resumed: bool) -> None:
+        """Starts the file, or goes on with it after dropping what lies beyond the checkpoint.
+
+        Args:
+            folder: of the run.
+            done: steps taken.
+            num_steps: of the whole run.
+            tokens: read until now.
+            resumed: whether the run goes on from a checkpoint.
+        """
+        if self.world.rank == 0:
+            self._file = MetricsFile(folder, resume_at=done if resumed else None)
+        self._begun, self._first, self._num_steps = time.perf_counter(), done, num_steps
+        self._since, self._tokens = time.perf_counter(), tokens
+
+    def write(self, kind: str, step: int, **values: Any) -> None:
+        """Writes one record, on the first process."""
+        if self._file is not None:
+            self._file.write(kind, step, **values)
+            self.callback.record(kind, step, values)
+
+    def train(self, step: int, loss: float, norm: float, rate: float, counts: dict[str, int], totals: Totals) -> None:
+        """Writes what a step gave, where it is one that is written."""
+        if step % self.training.log_every and step not in (1, self._num_steps):
+            return
+        speed = (counts["tokens"] - self._tokens) / (time.perf_counter() - self._since)
+        flops = (self.engine.flops_fixed + self.engine.flops_attended * totals.mean_attended) * speed
+        peak = self.training.peak_flops
+        share = {} if peak is None else {"mfu": flops / (peak * self.world.size)}
+        self.write(
+            "train", step, loss=loss, lr=rate, grad_norm=norm, **counts, tokens_per_second=round(speed, 1),
+            fill=totals.fill, flops_per_second=flops, **share,
+        )  # fmt: skip
+        self._since, self._tokens = time.perf_counter(), counts["tokens"]
+
+    def skipped(self, step: int, loss: float, norm: float, reason: str, skipped: int) -> None:
+        """Writes that a step was not taken; what is not finite is null."""
+        finite = {"loss": loss, "grad_norm": norm}
+        finite_or_null = {name: value if math.isfinite(value) else None for name, value in finite.items()}
+        self.write("skipped", step, **finite_or_null, reason=reason, skipped=skipped)
+
+    def validate(self, step: int, counts: dict[str, int], groups: Any, dtype: str) -> None:
+        """Measures validation losses, on all processes together, and writes them with the gain by group."""
+        begun = time.perf_counter()
+        if self.validation.groups:
+            with whole_weights(self.engine.module):
+                records = self.validation.measure(self.engine.model, dtype=dtype)
+            for record in records:
+                self.write("validation", step, **counts, **record)
+            losses = {(record["condition"], record["group"]): record["loss"] for record in records}
+            for (condition, group), plain in losses.items():
+                if condition == "none" and ("gold", group) in losses:
+                    self.write("gain", step, group=group, gain=plain - losses["gold", group])
+        available = self.loader.plan.stream.group_tokens
+        for name, tokens in zip(self.loader.groups, groups.tolist(), strict=True):
+            self.write("groups", step, group=name, body_tokens=tokens, repeats=tokens / available[name])
+        self.pause(begun)
+
+    def pause(self, since: float) -> None:
+        """Takes the seconds since a moment out of the measured speed."""
+        self._since += time.perf_counter() - since
+
+    def left(self, step: int) -> str:
+        """Returns an estimate of the time left, for people: `1 h 05 min left`; empty before the second step."""
+        taken = step - self._first
+        if taken < 2:
+            return ""
+        seconds = (time.perf_counter() - self._begun) / taken * (self._num_steps - step)
+        if seconds < 60:
+            return f"{seconds:.0f} s left"
+        minutes = round(seconds / 60)
+        return f"{minutes} min left" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min left"
