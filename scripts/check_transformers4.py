@@ -62,10 +62,22 @@ def main() -> int:
     """Returns the exit code."""
     with tempfile.TemporaryDirectory(prefix="dateline-") as name:
         scratch = Path(name)
-        install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(scratch / "old")]
-        done = subprocess.run([*install, *PACKAGES], capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        install = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--retries",
+            "1",
+            "--no-deps",
+            "--target",
+            str(scratch / "old"),
+        ]
+        try:
+            subprocess.run([*install, *PACKAGES], capture_output=True, text=True, timeout=300, check=True)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            reason = (str(error.stderr or error).strip().splitlines() or ["no reason given"])[-1]
             print(f"skipped: transformers 4.56 could not be installed ({reason})")
             return 0
         (scratch / "recipe.yaml").write_text(f"data: {scratch / 'encoded'}\n{RECIPE}", encoding="utf-8")
