@@ -15,3 +15,10 @@ hypothesis.settings.load_profile("dateline")
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """Runs the longest files first, so that no process is left alone with one of them in the end."""
+    items.sort(
+        key=lambda item: not item.nodeid.startswith(("tests/end_to_end", "tests/report", "tests/train/test_loop"))
+    )
