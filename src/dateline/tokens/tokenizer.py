@@ -154,7 +154,7 @@ def _drop_leading_blank(stages: dict[str, Any]) -> bool:
     return found
 
 
-def check_boundary(tokenizer: PreTrainedTokenizerFast, prefixes: Iterable[str], titles: Iterable[str]) -> None:
+def check_boundary(tokenizer: PreTrainedTokenizerFast, prefixes: Sequence[str], titles: Sequence[str]) -> None:
     """Checks that a whole document is the same tokens as its prefix and its body one after the other.
 
     Otherwise no tool that takes text (vLLM, llama.cpp, lm-evaluation-harness, chat templates) could show a model the

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from dateline.benchmark.checks import chance_of
 from dateline.benchmark.questions import Question, questions_fingerprint, read_questions
 from dateline.conditions import Condition, Field
 from dateline.config import fingerprint
@@ -143,7 +144,7 @@ def _answer(
         facts={
             "protocol": origin.protocol,
             "sampled_protocol": origin.sampled_protocol,
-            "chance": chance(questions),
+            "chance": chance_of(questions),
             "accuracy": _overview(scores),
             "shown": {condition.name: list(condition.fields) for condition in conditions},
             "url": "absent from every prefix: a question stands in no outlet",
@@ -155,11 +156,6 @@ def _answer(
         },
         packages=("torch", "transformers", "numpy"),
     )
-
-
-def chance(questions: Sequence[Question]) -> float:
-    """Returns the expected share of right answers of a blind guess: the mean of 1 / (number of options)."""
-    return float(np.mean([1 / len(question.options) for question in questions]))
 
 
 def _overview(scores: Sequence[Score]) -> dict[str, dict[str, float | None]]:
