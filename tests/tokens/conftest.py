@@ -86,7 +86,10 @@ def encoded(encoded_folder) -> EncodedCorpus:
 
 @pytest.fixture(scope="session")
 def make_plan(encoded, tokenizer):
-    def make_plan(*, length=96, window_rows=5, seed=0, mix=None, epochs=None, num_rows=None, **conditions) -> Plan:
+    def make_plan(
+        *, length=96, window_rows=5, seed=0, mix=None, body_tokens=None, region_only=False, epochs=None, num_rows=None,
+        **conditions
+    ) -> Plan:  # fmt: skip
         return Plan(
             encoded,
             tokenizer,
@@ -94,8 +97,10 @@ def make_plan(encoded, tokenizer):
             mix=Mix(weights="natural") if mix is None else mix,
             packing=Packing(sequence_length=length, window_rows=window_rows),
             seed=seed,
-            epochs=1.0 if epochs is None and num_rows is None else epochs,
+            epochs=1.0 if epochs is num_rows is body_tokens is None else epochs,
             num_rows=num_rows,
+            body_tokens=body_tokens,
+            region_only=region_only,
         )
 
     return make_plan

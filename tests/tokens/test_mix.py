@@ -1,3 +1,4 @@
+from fractions import Fraction
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from dateline.config import validate_recipe
 from dateline.errors import UserError
-from dateline.tokens.mix import DocumentStream, Mix, select_training
+from dateline.tokens.mix import DocumentStream, Mix, region_share, select_training
 
 COUNTRIES = {"ng": "Africa", "ke": "Africa", "pk": "Asia", "gb": "Europe"}
 
@@ -89,6 +90,21 @@ def test_equal_weights_give_equal_tokens_to_within_a_document(corpus, by, seed, 
         share = total / len(stream.groups)
         assert share - 1 < tokens < share + corpus.lengths.max()
         assert stream.repeats(total)[name] == pytest.approx(share / corpus.lengths[labels == name].sum())
+
+
+@given(corpora(), mixes)
+@settings(deadline=None, max_examples=200)
+def test_the_shares_of_all_regions_make_the_whole(corpus, mix):
+    regions = sorted(set(corpus.continents.tolist()))
+    shares = [region_share(corpus, mix.model_copy(update={"include": (region,)})) for region in regions]
+    assert sum(shares) == region_share(corpus, mix) == 1
+    for region, share in zip(regions, shares, strict=True):
+        if len(regions) > 1:
+            assert region_share(corpus, mix.model_copy(update={"exclude": (region,)})) == 1 - share
+        if mix.weights == "natural":
+            assert share == Fraction(int(corpus.lengths[corpus.continents == region].sum()), int(corpus.lengths.sum()))
+        elif mix.by == "continent":
+            assert share == Fraction(1, len(regions))
 
 
 def test_weights_by_name_give_shares_of_tokens():

@@ -6,7 +6,7 @@ import pytest
 from dateline.conditions import DEFAULT_FIELDS, Conditioning, render
 from dateline.config import validate_recipe
 from dateline.errors import UserError
-from dateline.tokens.mix import Mix
+from dateline.tokens.mix import Mix, select_training
 from dateline.tokens.plan import Packing, PrefixTable
 
 
@@ -36,10 +36,27 @@ def test_a_prefix_that_names_a_special_token_means_its_characters(tokenizer):
 
 
 def test_the_length_of_a_run_is_given_in_one_way(make_plan, encoded):
-    with pytest.raises(UserError, match=r"^give the length of a run either in epochs or in steps$"):
+    with pytest.raises(UserError, match=r"^give the length of a run in one of epochs, steps and body tokens$"):
         make_plan(epochs=1, num_rows=1)
     assert make_plan(num_rows=17).num_rows() == 17
     assert make_plan(epochs=1).num_rows() > 17
+
+
+def test_a_length_in_body_tokens_is_the_same_for_all_mixes_and_a_region_budget_is_its_share(make_plan, encoded):
+    total, longest = encoded.lengths.sum() // 2, encoded.lengths.max()
+    natural, local = Mix(weights="natural"), Mix(weights="natural", include=("Africa",))
+
+    def tokens(**options):
+        plan = make_plan(**options)
+        plan.num_rows()
+        return sum(int(encoded.lengths[plan.window(number).documents].sum()) for number in windows(plan))
+
+    share = encoded.lengths[select_training(encoded, local)].sum() / encoded.lengths[encoded.select("train")].sum()
+    assert 0 <= tokens(mix=natural, body_tokens=int(total)) - total < longest
+    assert 0 <= tokens(mix=local, body_tokens=int(total)) - total < longest
+    read = tokens(mix=local, body_tokens=int(total), region_only=True)
+    assert 0 <= read - round(total * share) < longest
+    assert make_plan(mix=local, num_rows=100, region_only=True).num_rows() == round(100 * share)
 
 
 @pytest.mark.parametrize("epochs", [0.3, 1, 2.5])

@@ -49,11 +49,20 @@ def test_a_recipe_survives_being_written_down():
     assert validate_recipe(TrainRecipe, recipe.model_dump(mode="json")) == recipe
 
 
+def test_options_that_change_nothing_are_no_part_of_the_identity():
+    """Runs that were finished before these options existed stay known."""
+    plain = TrainRecipe(data="corpus", train=Training(steps=3)).identity()
+    assert not {"body_tokens", "budget"} & plain["train"].keys()
+    other = TrainRecipe(data="corpus", train=Training(body_tokens=3, budget="same_region_tokens")).identity()
+    assert (other["train"]["body_tokens"], other["train"]["budget"]) == (3, "same_region_tokens")
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({}, "train: give either epochs or steps"),
-        ({"epochs": 1, "steps": 1}, "train: give either epochs or steps"),
+        ({"epochs": 1, "budget": "same_region_tokens"}, "budget: epochs count passes over the run's own documents"),
+        ({}, "train: give one of epochs, steps and body_tokens"),
+        ({"epochs": 1, "steps": 1}, "train: give one of epochs, steps and body_tokens"),
         ({"epochs": 0}, r"train\.epochs: .*greater than 0 \(given: 0\)"),
         ({"steps": 1.5}, r"train\.steps: .*valid integer"),
         ({"steps": 1, "batch_rows": 8, "micro_rows": 3}, "batch_rows 8 is not a multiple of micro_rows 3"),

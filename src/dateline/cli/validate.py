@@ -155,7 +155,7 @@ def _table(runs: list[tuple[str, TrainRecipe]], source: _Source | None, vocab_si
             if rows is None:
                 row_mark = body_mark = "" if source.articles is None else "~"
                 rows = math.ceil(plan.num_rows() * source.scale)
-                body = round((recipe.train.epochs or 0) * plan.stream.epoch_tokens * source.scale)
+                body = round((plan.body_tokens or 0) * source.scale)
             else:  # prefixes take a share of the tokens: about that of the first window
                 first = plan.window(0)
                 body_mark = "~"

@@ -59,6 +59,27 @@ def select_training(corpus: EncodedCorpus, mix: Mix) -> Indices:
     return train[keep]
 
 
+def region_share(corpus: EncodedCorpus, mix: Mix) -> Fraction:
+    """Returns which part of the tokens that the mix takes from all groups is left by `include` and `exclude`.
+
+    A local run that reads this part of a global run's tokens has read no more of its region than the global run did.
+
+    Raises:
+        UserError: as `DocumentStream`.
+
+    Example:
+        >>> region_share(corpus, Mix(weights="equal", include=("Africa",)))  # of four continents
+        Fraction(1, 4)
+    """
+    everything = DocumentStream(corpus, mix.model_copy(update={"include": (), "exclude": ()}), 0)
+    selected = select_training(corpus, mix)
+    share = Fraction(0)
+    for name, members in everything.groups.items():
+        tokens = int(corpus.lengths[np.intersect1d(members, selected)].sum())
+        share += everything.shares[name] * Fraction(tokens, everything.group_tokens[name])
+    return share
+
+
 class DocumentStream:
     """The endless document order of one run."""
 

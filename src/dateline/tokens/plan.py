@@ -17,7 +17,7 @@ from dateline.conditions import Conditioning, Metadata, render, shown_fields
 from dateline.conditions.dropout import uniform
 from dateline.config import Section
 from dateline.errors import UserError
-from dateline.tokens.mix import DocumentStream, Mix
+from dateline.tokens.mix import DocumentStream, Mix, region_share
 from dateline.tokens.pack import PackedRows, pack, split_into_chunks
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import Tokens, encode_texts
@@ -97,6 +97,8 @@ class Plan:
         seed: int,
         epochs: float | None = None,
         num_rows: int | None = None,
+        body_tokens: int | None = None,
+        region_only: bool = False,
     ) -> None:
         """Plans lazily, window by window.
 
@@ -108,10 +110,12 @@ class Plan:
             packing: row length and window.
             seed: of order, dropout and rows.
             epochs: length of the run in passes over the body tokens of the selected training documents, or
-            num_rows: length of the run in rows; give exactly one of the two.
+            num_rows: length of the run in rows, or
+            body_tokens: length of the run in body tokens; give exactly one of the three.
+            region_only: read only the part of this length that a run on all groups would read of the selected ones.
         """
-        if (epochs is None) == (num_rows is None):
-            raise UserError("give the length of a run either in epochs or in steps")
+        if [epochs, num_rows, body_tokens].count(None) != 2:
+            raise UserError("give the length of a run in one of epochs, steps and body tokens")
         self.corpus = corpus
         self.conditions = conditions
         self.packing = packing
@@ -119,8 +123,12 @@ class Plan:
         self.stream = DocumentStream(corpus, mix, seed)
         self.prefixes = PrefixTable(tokenizer, packing.sequence_length // 2)
         self._window_tokens = packing.window_rows * packing.sequence_length
-        self._total_tokens = None if epochs is None else round(epochs * self.stream.epoch_tokens)
-        self._wanted_rows = num_rows
+        share = region_share(corpus, mix) if region_only else 1
+        self.body_tokens = None if body_tokens is None else max(1, round(body_tokens * share))
+        """Length of the run where it is given in body tokens or epochs, to within a document."""
+        if epochs is not None:
+            self.body_tokens = round(epochs * self.stream.epoch_tokens)
+        self._wanted_rows = None if num_rows is None else max(1, round(num_rows * share))
         self._spans: list[Span] = []
         self._row_starts = [0]
         self._lock = RLock()
@@ -132,9 +140,9 @@ class Plan:
         """Returns the rows of the whole run; plans all windows, about five seconds for a million documents."""
         if self._wanted_rows is not None:
             return self._wanted_rows
-        assert self._total_tokens is not None
+        assert self.body_tokens is not None
         with self._lock:
-            while (self._spans[-1].end if self._spans else 0) < self._total_tokens:
+            while (self._spans[-1].end if self._spans else 0) < self.body_tokens:
                 self._advance()
         return self._row_starts[-1]
 
@@ -159,11 +167,11 @@ class Plan:
         last = self._spans[-1] if self._spans else Span(-self._window_tokens, 0, cools_down=False)
         start, end = last.end, last.end + self._window_tokens
         share = self.conditions.cooldown
-        if self._total_tokens is not None:
-            assert start < self._total_tokens, "the run has ended before this window"
-            turn = self._total_tokens - round(share * self._total_tokens)
+        if self.body_tokens is not None:
+            assert start < self.body_tokens, "the run has ended before this window"
+            turn = self.body_tokens - round(share * self.body_tokens)
             cools_down = start >= turn
-            end = min(end, self._total_tokens if cools_down else turn)
+            end = min(end, self.body_tokens if cools_down else turn)
         else:
             assert self._wanted_rows is not None
             turn = self._wanted_rows - round(share * self._wanted_rows)

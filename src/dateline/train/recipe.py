@@ -37,6 +37,11 @@ class Training(Section):
     """Length in passes over the body tokens of the selected training documents: equal for all conditions."""
     steps: int | None = Field(default=None, gt=0)
     """Length in steps: equal compute, but the longer the prefixes, the fewer body tokens."""
+    body_tokens: int | None = Field(default=None, gt=0)
+    """Length in body tokens: equal for all conditions and for all mixes."""
+    budget: Literal["same_steps", "same_region_tokens"] = "same_steps"
+    """What runs with `mix.include` or `mix.exclude` have in common with a run on all groups: the whole length, or,
+    with `same_region_tokens`, only the part of it that the run on all groups reads of the groups selected here."""
     batch_rows: int = Field(default=32, ge=1)
     """Rows in an optimizer step."""
     micro_rows: int = Field(default=0, ge=0)
@@ -68,8 +73,10 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Training:
-        if (self.epochs is None) == (self.steps is None):
-            raise ValueError("give either epochs or steps")
+        if [self.epochs, self.steps, self.body_tokens].count(None) != 2:
+            raise ValueError("give one of epochs, steps and body_tokens, and null for the others")
+        if self.budget != "same_steps" and self.epochs is not None:
+            raise ValueError("budget: epochs count passes over the run's own documents; give steps or body_tokens")
         if self.micro_rows and self.batch_rows % self.micro_rows:
             raise ValueError(f"batch_rows {self.batch_rows} is not a multiple of micro_rows {self.micro_rows}")
         return self
@@ -81,6 +88,11 @@ EXECUTION = (
 )  # fmt: skip
 """Of the `train` section: where and how a run is computed and watched. What it learns does not depend on them, beyond
 rounding, so that a run may be resumed with others."""
+
+
+ADDED = {"body_tokens": None, "budget": "same_steps"}
+"""Of the `train` section: options with the values at which they change nothing, left out of a run's identity, so that
+runs that were finished before these options existed are still known."""
 
 
 class TrainRecipe(Section):
@@ -116,7 +128,8 @@ class TrainRecipe(Section):
 
     def identity(self) -> dict[str, Any]:
         """Returns, as plain data, the values that decide what is learned; paths are not among them."""
-        left_out: dict[str, Any] = {"data": True, "init_from": True, "parallel": True, "train": set(EXECUTION)}
+        unused = {name for name, value in ADDED.items() if getattr(self.train, name) == value}
+        left_out: dict[str, Any] = {"data": True, "init_from": True, "parallel": True, "train": unused.union(EXECUTION)}
         if self.init_from is not None and "model" not in self.model_fields_set:
             left_out["model"] = True
         return self.model_dump(mode="json", exclude=left_out)
@@ -172,6 +185,8 @@ def build_loader(
         seed=recipe.seed,
         epochs=training.epochs,
         num_rows=None if training.steps is None else training.steps * training.batch_rows,
+        body_tokens=training.body_tokens,
+        region_only=training.budget == "same_region_tokens",
     )
     eos = int(tokenizer.eos_token_id)
     pad = int(tokenizer.pad_token_id) if tokenizer.pad_token_id is not None else eos
