@@ -64,7 +64,22 @@ DIFFERENCE = replace(
     n_outlets=7,
     n_seeds=3,
 )
-RUN = Run("conditioned-seed1", "conditioned", "nano", "Africa+Asia", "", "domain+country", 1, 300, 12345, "m")
+RUN = Run(
+    "conditioned-seed1",
+    "conditioned",
+    "nano",
+    "Africa+Asia",
+    "",
+    "domain+country",
+    0.1,
+    0.0,
+    "natural",
+    "same_steps",
+    1,
+    300,
+    12345,
+    "m",
+)
 
 
 def columns(schema):
@@ -74,6 +89,7 @@ def columns(schema):
 def test_columns_of_runs():
     assert columns(RUNS_SCHEMA) == [
         "run: string", "family: string", "size: string", "trained_on: string", "left_out: string", "fields: string",
+        "dropout: double", "cooldown: double", "mix: string", "budget: string",
         "seed: int64", "step: int64", "body_tokens: int64", "model: string",
     ]  # fmt: skip
 

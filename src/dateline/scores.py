@@ -40,6 +40,14 @@ class Run:
     """Continents or countries that were left out, joined by `+`."""
     fields: str
     """Metadata fields of its training, joined by `+`; empty for none."""
+    dropout: float
+    """Share of training documents without a prefix; 1 for a run without fields."""
+    cooldown: float
+    """Last share of training without any prefix."""
+    mix: str
+    """`natural`, or what was weighed: `equal by continent`, `weighted by country`."""
+    budget: str
+    """What its length has in common with a run on all groups: `same_steps` or `same_region_tokens`."""
     seed: int
     """Of its training: weights, order of documents, dropout of prefixes."""
     step: int

@@ -30,6 +30,7 @@ class PlannedRun(NamedTuple):
             model: fingerprint of the trained model.
         """
         recipe = self.recipe
+        mix = recipe.mix.weights if isinstance(recipe.mix.weights, str) else "weighted"
         return Run(
             run=self.name,
             family=self.family,
@@ -37,6 +38,10 @@ class PlannedRun(NamedTuple):
             trained_on="+".join(recipe.mix.include or corpus.countries) or "all",
             left_out="+".join(dict.fromkeys((*recipe.mix.exclude, *corpus.held_out))),
             fields="+".join(recipe.conditions.fields),
+            dropout=1.0 if self.is_plain else recipe.conditions.dropout,
+            cooldown=recipe.conditions.cooldown,
+            mix=mix if mix == "natural" else f"{mix} by {recipe.mix.by}",
+            budget=recipe.train.budget,
             seed=recipe.seed,
             step=trained.counts["steps"],
             body_tokens=trained.counts["body_tokens"],
