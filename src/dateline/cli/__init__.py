@@ -18,7 +18,7 @@ from types import FrameType
 from typing import NoReturn
 
 from dateline import __version__
-from dateline.errors import Interrupted, TrainingDiverged, UserError, one_line
+from dateline.errors import Interrupted, RunsFailed, TrainingDiverged, UserError, one_line
 
 VERBS = {
     "quickstart": "a plain and a conditioned model on the embedded newswire, and a report",
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fail(str(error), 2, debug)
     except (Interrupted, KeyboardInterrupt) as error:
         fail(str(error) or "stopped", 130, debug)
-    except TrainingDiverged as error:
+    except (RunsFailed, TrainingDiverged) as error:
         fail(str(error), 1, debug)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,6 +15,8 @@ import tyro
 
 from dateline.cli.options import read_arguments, read_words
 from dateline.config import Section, load_recipe
+from dateline.errors import RunsFailed, UserError
+from dateline.jobs import Workers, slurm_options, slurm_parameters
 
 if TYPE_CHECKING:
     from dateline.experiment import ExperimentRecipe
@@ -23,11 +25,12 @@ if TYPE_CHECKING:
 QUICKSTART = Path(__file__).parent / "quickstart.yaml"
 
 
-class Experiment(Section):
+class Experiment(Workers):
     """Runs an experiment: builds and encodes the corpus, trains and evaluates every run, writes the report.
 
     Finished stages are skipped if neither their recipe nor their parents have changed; after an interruption the same
-    command continues. Any value of the recipe can be given as --section.key VALUE.
+    command continues. A run that fails does not stop the others; it is named at the end, with exit code 1. Any value of
+    the recipe can be given as --section.key VALUE.
     """
 
     recipe: Annotated[Path, tyro.conf.Positional]
@@ -41,10 +44,10 @@ def run(words: list[str]) -> None:
     args, overrides = read_words("dateline experiment", Experiment, words)
     from dateline.experiment import ExperimentRecipe
 
-    execute(load_recipe(ExperimentRecipe, args.recipe, overrides), args.out)
+    execute(load_recipe(ExperimentRecipe, args.recipe, overrides), args.out, args)
 
 
-class Quickstart(Section):
+class Quickstart(Workers):
     """Trains a plain and a conditioned model on the embedded newswire and measures the gain from metadata.
 
     Takes three to six minutes on two CPU cores. Any value of recipes/quickstart.yaml can be given as --section.key
@@ -60,7 +63,7 @@ def quickstart(words: list[str]) -> None:
     args, overrides = read_words("dateline quickstart", Quickstart, words)
     from dateline.experiment import ExperimentRecipe
 
-    execute(load_recipe(ExperimentRecipe, QUICKSTART, overrides), args.out)
+    execute(load_recipe(ExperimentRecipe, QUICKSTART, overrides), args.out, args)
 
 
 class Report(Section):
@@ -78,14 +81,22 @@ def report(words: list[str]) -> None:
     print(write_report(args.folder))
 
 
-def execute(recipe: ExperimentRecipe, out: Path) -> None:
+def execute(recipe: ExperimentRecipe, out: Path, args: Workers) -> None:
     """Runs an experiment and prints its outcome."""
     started = time.monotonic()
+    if bool(args.slurm) != (args.executor == "slurm"):
+        raise UserError("--executor slurm and --slurm partition=NAME,gpus=N,time=HH:MM:SS go together")
+    workers = Workers(**{name: getattr(args, name) for name in Workers.model_fields})
+    slurm = slurm_parameters(slurm_options(args.slurm)) if args.slurm else None
     from dateline.experiment.run import SUMMARY, run_experiment, write_summary
     from dateline.report import write_report
     from dateline.scores import read_scores, summary_rows
 
-    run_experiment(recipe, out)
+    failed: RunsFailed | None = None
+    try:
+        run_experiment(recipe, out, workers, slurm)
+    except RunsFailed as error:  # raised again below: what was finished is worth a report
+        failed = error
     page = write_report(out)
     summary: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
     summary["seconds"] = round(time.monotonic() - started, 1)
@@ -100,6 +111,8 @@ def execute(recipe: ExperimentRecipe, out: Path) -> None:
     for line in verdicts(summary):
         print(line)
     print(f"\n{page} ({summary['seconds']:.0f} s)")
+    if failed is not None:
+        raise failed
 
 
 def verdicts(summary: dict[str, Any]) -> list[str]:

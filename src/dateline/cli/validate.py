@@ -73,7 +73,7 @@ def recipe_kind(path: Path, overrides: Sequence[str] = ()) -> Literal["corpus", 
         UserError: where the file cannot be read, or has none of these sections.
     """
     data = read_recipe(path, overrides)
-    if "runs" in data:
+    if "runs" in data or "grid" in data:
         return "experiment"
     if "paths" in data or "newswire" in data:
         return "corpus"

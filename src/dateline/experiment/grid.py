@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dateline.conditions import parse_condition
 from dateline.corpus import CorpusRecipe
-from dateline.experiment.recipe import ExperimentRecipe, run_name
+from dateline.experiment.recipe import ExperimentRecipe
 from dateline.manifest import Manifest
 from dateline.scores import Run
 from dateline.train.recipe import TrainRecipe
@@ -70,12 +70,7 @@ class Comparison(NamedTuple):
 
 def expand(recipe: ExperimentRecipe, data: str) -> list[PlannedRun]:
     """Returns every run under every seed, seeds together, in the order of the recipe."""
-    several = len(recipe.seeds) > 1
-    return [
-        PlannedRun(run_name(family, seed) if several else family, family, recipe.run(family, seed, data=data))
-        for seed in recipe.seeds
-        for family in recipe.runs
-    ]
+    return [PlannedRun(run, family, recipe.run(family, seed, data=data)) for run, family, seed in recipe.planned()]
 
 
 def conditions_of(run: PlannedRun, recipe: ExperimentRecipe) -> tuple[str, ...]:
