@@ -222,3 +222,21 @@ def test_what_is_no_grid_is_refused(make, grid, message):
 def test_a_run_in_both_is_refused(make):
     with pytest.raises(UserError, match="run 'with' is both in runs and in grid; rename one of them"):
         make(runs={"with": {}}, grid=grid({"metadata": "all"}))
+
+
+def test_a_run_is_scored_under_the_lines_that_it_was_trained_with(make):
+    conditions = ["gold", "none", "swap:gb", "domain", "country", "country+continent", "url_hash"]
+    recipe = make(
+        runs={
+            "url": {"conditions": {"fields": ["url"]}},
+            "country": {"conditions": {"fields": ["country"]}},
+            "plain": PLAIN,
+        },
+        evaluate={"conditions": conditions},
+    )
+    found = {run.name: conditions_of(run, recipe) for run in expand(recipe, "")}
+    assert found == {
+        "url": ("gold", "none", "swap:gb", "domain", "url_hash"),
+        "country": ("gold", "none", "swap:gb", "country"),
+        "plain": ("none",),
+    }

@@ -75,7 +75,7 @@ def expand(recipe: ExperimentRecipe, data: str) -> list[PlannedRun]:
 
 def conditions_of(run: PlannedRun, recipe: ExperimentRecipe) -> tuple[str, ...]:
     """Returns the conditions under which a run is scored."""
-    return ("none",) if run.is_plain else recipe.evaluate.conditions
+    return recipe.evaluate.conditions_for(run.recipe.conditions.fields)
 
 
 def plan_comparisons(recipe: ExperimentRecipe, runs: list[PlannedRun]) -> list[Comparison]:
