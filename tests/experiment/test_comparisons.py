@@ -12,9 +12,10 @@ from dateline.experiment.comparisons import (
     across_seed_differences,
     differences,
     family_of_tests,
+    plan_comparisons,
     swap_differences,
 )
-from dateline.experiment.grid import expand, plan_comparisons
+from dateline.experiment.grid import expand
 from dateline.experiment.run import run_experiment
 from dateline.scores import LOSSES_SCHEMA, correct, read_losses, read_runs, read_scores
 from dateline.statistics import holm, paired_difference

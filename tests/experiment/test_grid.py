@@ -2,7 +2,8 @@
 
 import pytest
 
-from dateline.experiment.grid import Comparison, conditions_of, expand, plan_comparisons
+from dateline.experiment.comparisons import Comparison, conditions_of, plan_comparisons
+from dateline.experiment.grid import expand
 from dateline.manifest import Manifest
 
 PLAIN = {"conditions": {"fields": []}}

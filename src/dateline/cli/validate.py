@@ -97,7 +97,8 @@ def _training(recipe: TrainRecipe) -> None:
 
 
 def _experiment(recipe: ExperimentRecipe, out: Path | None) -> None:
-    from dateline.experiment.grid import conditions_of, expand
+    from dateline.experiment.comparisons import conditions_of
+    from dateline.experiment.grid import expand
 
     encoded = out / "encoded" if out is not None and (out / "encoded" / "manifest.json").exists() else None
     runs = expand(recipe, str(encoded or ""))

@@ -11,15 +11,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dateline.conditions import parse_condition
 from dateline.errors import UserError
-from dateline.experiment.grid import Comparison, PlannedRun, plan_comparisons
+from dateline.experiment.grid import PlannedRun
 from dateline.experiment.recipe import ExperimentRecipe
 from dateline.scores import LOSSES_SCHEMA, Score, correct, merge_scores, read_losses, slices
 from dateline.statistics import (
@@ -287,6 +288,53 @@ def where(table: pa.Table, **wanted: str) -> pa.Table:
     for name, value in wanted.items():
         table = table.filter(pc.equal(table.column(name), pa.scalar(value)))
     return table
+
+
+class Comparison(NamedTuple):
+    """Two scores on the same tokens: the first minus the second."""
+
+    run: str
+    condition: str
+    versus_run: str
+    versus_condition: str
+
+
+def conditions_of(run: PlannedRun, recipe: ExperimentRecipe) -> tuple[str, ...]:
+    """Returns the conditions under which a run is scored."""
+    return ("none",) if run.is_plain else recipe.evaluate.conditions
+
+
+def plan_comparisons(recipe: ExperimentRecipe, runs: list[PlannedRun]) -> list[Comparison]:
+    """Returns what is compared: each condition with a plain run of the same seed, and conditions with gold.
+
+    `swap:all` is not among them: its countries are compared with one another. The plain run is the first with the same
+    mix and model; where there is none, the first of all. Under the `paper` protocol nothing is compared in pairs: its
+    conditions score different tokens.
+    """
+    result: list[Comparison] = []
+    for run in runs if recipe.evaluate.protocol.name == "strict" else []:
+        plain = plain_run(run, runs)
+        scored = [name for name in named_conditions(run, recipe) if name != "swap:all"]
+        if plain is not None and plain.name != run.name:
+            result += [Comparison(run.name, condition, plain.name, "none") for condition in scored]
+        others = sorted((name for name in scored if name != "gold"), key=lambda name: name != "wrong")
+        result += [Comparison(run.name, name, run.name, "gold") for name in others if "gold" in scored]
+    return result
+
+
+def plain_run(run: PlannedRun, runs: list[PlannedRun]) -> PlannedRun | None:
+    """Returns the plain run of the same seed that a run is compared with: the first with the same mix and model.
+
+    Where there is none of the same mix and model, the first plain run of the seed.
+    """
+    others = [other for other in runs if other.is_plain and other.recipe.seed == run.recipe.seed]
+    alike = [other for other in others if other.recipe.mix == run.recipe.mix and other.recipe.model == run.recipe.model]
+    return next(iter(alike or others), None)
+
+
+def named_conditions(run: PlannedRun, recipe: ExperimentRecipe) -> list[str]:
+    """Returns the conditions of a run by the names that they have in its tables."""
+    return [parse_condition(name, run.recipe.conditions.fields).name for name in conditions_of(run, recipe)]
 
 
 def score_table(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path, measured: Sequence[str]) -> list[Score]:

@@ -16,8 +16,8 @@ from typing import Any
 from dateline.corpus import corpus_stage
 from dateline.errors import Interrupted, UserError
 from dateline.evaluate.recipe import MEASURES
-from dateline.experiment.comparisons import score_table
-from dateline.experiment.grid import PlannedRun, expand, plain_run
+from dateline.experiment.comparisons import plain_run, score_table
+from dateline.experiment.grid import PlannedRun, expand
 from dateline.experiment.recipe import ExperimentRecipe, experiment_inputs
 from dateline.experiment.summary import summarize, write_samples
 from dateline.manifest import MANIFEST, Manifest, read_manifest, write_atomically, write_manifest

@@ -24,8 +24,8 @@ from dateline.conditions import DEFAULT_FIELDS, Field, Metadata
 from dateline.corpus import read_articles
 from dateline.errors import UserError
 from dateline.evaluate.parts import TITLE_IN_URL, leaks
-from dateline.experiment.comparisons import where
-from dateline.experiment.grid import PlannedRun, plan_comparisons
+from dateline.experiment.comparisons import plan_comparisons, where
+from dateline.experiment.grid import PlannedRun
 from dateline.experiment.recipe import ExperimentRecipe
 from dateline.generate.decode import continuations
 from dateline.manifest import write_atomically
