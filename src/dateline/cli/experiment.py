@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from dateline.cli.evaluate import print_rows
 from dateline.cli.options import read_arguments, read_words
 from dateline.config import Section, load_recipe
 
 if TYPE_CHECKING:
     from dateline.experiment import ExperimentRecipe
+    from dateline.scores import Run, Score
 
 
 QUICKSTART = Path(__file__).parent / "quickstart.yaml"
@@ -81,57 +85,162 @@ def report(words: list[str]) -> None:
 def execute(recipe: ExperimentRecipe, out: Path) -> None:
     """Runs an experiment and prints its outcome."""
     started = time.monotonic()
+    from dateline.evaluate.parts import LEAK_WARNING
     from dateline.experiment.run import SUMMARY, run_experiment, write_summary
     from dateline.report import write_report
-    from dateline.scores import read_scores, summary_rows
+    from dateline.scores import read_runs, read_scores
 
     run_experiment(recipe, out)
     page = write_report(out)
     summary: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
     summary["seconds"] = round(time.monotonic() - started, 1)
     write_summary(out, summary)
-    from dateline.cli.evaluate import print_rows
-
-    print(f"\nperplexity on {summary['num_documents']:,} test documents, with 95% intervals")
-    scores = read_scores(out)
-    print_rows(summary_rows(score for score in scores if not score.condition.startswith("swap:")))
-    if any(score.condition.startswith("swap:") for score in scores):
-        print("losses under counterfactual countries are in the report")
-    for line in verdicts(summary):
-        print(line)
+    scores, runs = read_scores(out), read_runs(out)
+    for title, rows, notes in (
+        difference_table(scores, runs, recipe.evaluate.compare, recipe.evaluate.margin),
+        level_table(scores, runs, summary.get("recovered_gain_by_run", {})),
+    ):
+        if rows:
+            print(f"\n{title}")
+            print_rows(rows)
+        for note in notes:
+            print(note)
+    for name in summary["leaks"]:
+        print(f"LEAK: {name}: {LEAK_WARNING}")
     print(f"\n{page} ({summary['seconds']:.0f} s)")
 
 
-def verdicts(summary: dict[str, Any]) -> list[str]:
-    """Says the paired differences in words, with their intervals: over all seeds where there are several."""
-    pairs = summary["nll_difference"]
-    pooled = {pair: found for pair, found in pairs.items() if found["seeds"] > 1}
-    from dateline.evaluate.parts import LEAK_WARNING
-
-    lines = [f"  mean and interval over {max(f['seeds'] for f in pooled.values())} seeds:"] if pooled else []
-    for pair, found in (pooled or pairs).items():
-        ends = _interval([_percent(value) for value in found["ci"]], "+.2f")
-        lines.append(f"  {pair}: perplexity {_percent(found['value']):+.2f}% {ends}, p {_p(found['p'])}")
-    if "recovered_gain" in summary:
-        lines.append(
-            f"  recovered gain: {summary['recovered_gain']:.3f} {_interval(summary['recovered_gain_ci'], '.3f')} "
-            "of the possible gain from metadata (1 = all)"
-        )
-    lines += [f"  LEAK: {name}: {LEAK_WARNING}" for name in summary["leaks"]]
-    return ["", *lines]
+MOST_ROWS = 8
+"""Rows of the table of differences, unless more are named in the recipe or compared under true metadata."""
+TableOf = tuple[str, list[dict[str, str]], list[str]]
+"""Title, rows, and lines below."""
 
 
-def _percent(difference: float | None) -> float | None:
+def difference_table(
+    scores: Sequence[Score], runs: Sequence[Run], named: Sequence[tuple[str, str]] = (), margin: float | None = None
+) -> TableOf:
+    """Returns the paired differences: named ones, then the first condition of each run, then others while they fit.
+
+    Where there are several seeds, rows are over seeds. What is left out is counted below the table, with the place
+    where it stands.
+
+    Args:
+        scores: of an experiment.
+        runs: of the same.
+        named: `evaluate.compare` of its recipe.
+        margin: `evaluate.margin` of its recipe.
+    """
+    from dateline.scores import contrasts
+
+    found = [s for s in scores if s.metric == "nll_difference" and s.slice_by == "all"]
+    found = [s for s in found if s.n_seeds > 1] or found
+    if not found:
+        return "", [], []
+    family = {run.run: run.family for run in runs}
+    first: dict[tuple[str, str], str] = {}
+    for s in found:
+        first.setdefault((s.run, s.versus_run), s.condition)
+
+    def rank(score: Score) -> int:
+        sides = ((score.run, score.condition), (score.versus_run, score.versus_condition))
+        if tuple(f"{family.get(run, run)}/{condition}" for run, condition in sides) in named:
+            return 0
+        return 1 if score.run != score.versus_run and first[score.run, score.versus_run] == score.condition else 2
+
+    ranked = sorted(found, key=rank)
+    shown = ranked[: max(MOST_ROWS, sum(rank(score) < 2 for score in found))]
+    regions = {
+        (s.run, s.condition, s.versus, s.slice): s
+        for s in scores
+        if s.slice_by == "region" and s.metric == "nll_difference"
+    }
+    rows = []
+    for s in shown:
+        row = {"comparison": _name(s), "%": f"{_percent(s.value):+.2f}"}
+        row |= {"95% interval": _interval([s.ci_low, s.ci_high]), "p (Holm)": _p(s.p_holm)}
+        for part in ("in", "out") if regions else ():
+            inside = regions.get((s.run, s.condition, s.versus, part))
+            row[part] = "" if inside is None else f"{_percent(inside.value):+.2f}{_star(inside)}"
+        rows.append(row)
+    over = f"{max(s.n_documents for s in found):,} test documents"
+    if (seeds := max(s.n_seeds for s in found)) > 1:
+        over += f" and {seeds} seeds"
+    notes = []
+    if regions:
+        notes.append("in, out: of the region of the first run; * p < 0.05 after Holm's correction")
+    if margin is not None:
+        equal = [_name(s) for s in found if s.equivalent_within is not None]
+        notes.append(f"equivalent within {margin:g} nats per token: {', '.join(equal) or 'none is shown to be'}")
+    by_run = {run.family: run for run in runs} | {run.run: run for run in runs}
+    for s in shown:
+        if unlike := contrasts(by_run[s.run], by_run[s.versus_run]):
+            notes.append(f"{_name(s)}: also differ in {', '.join(unlike)}")
+    if len(found) > len(shown):
+        notes.append(f"{len(found) - len(shown)} more comparisons are in the report")
+    return f"paired differences of perplexity in %, over {over}", rows, notes
+
+
+def level_table(scores: Sequence[Score], runs: Sequence[Run], gains: Mapping[str, Any]) -> TableOf:
+    """Returns a row for each family of runs: its perplexity under each condition, and its recovered gain.
+
+    Several seeds are averaged. Counterfactual countries are left to the report.
+
+    Args:
+        scores: of an experiment.
+        runs: of the same.
+        gains: `recovered_gain_by_run` of its summary.
+    """
+    family = {run.run: run.family for run in runs}
+    levels = [s for s in scores if s.metric == "ppl" and s.slice_by == "all" and not s.versus]
+    usual = [s for s in levels if not s.condition.startswith("swap:")]
+    values: dict[str, dict[str, list[float]]] = {}
+    for s in usual:
+        values.setdefault(family.get(s.run, s.run), {}).setdefault(s.condition, []).append(s.value)
+    columns = list(dict.fromkeys(s.condition for s in usual))
+    recovered: dict[str, list[dict[str, Any]]] = {}
+    for run, gain in gains.items():
+        recovered.setdefault(family.get(run, run), []).append(gain)
+    rows = []
+    for name, by in values.items():
+        row = {"run": name} | {one: f"{fmean(by[one]):.2f}" if one in by else "" for one in columns}
+        if gains:
+            row["recovered gain"] = _gain(recovered.get(name, []))
+        rows.append(row)
+    seeds = max((len(found) for by in values.values() for found in by.values()), default=1)
+    title = "perplexity by condition" + (f", mean of {seeds} seeds" if seeds > 1 else "")
+    if gains:
+        title += "; recovered gain: share of the possible gain from metadata"
+    return title, rows, ["losses under counterfactual countries are in the report"] if len(levels) > len(usual) else []
+
+
+def _name(score: Score) -> str:
+    return f"{score.run}/{score.condition} - {score.versus}"
+
+
+def _gain(found: Sequence[Mapping[str, Any]]) -> str:
+    values = [gain["value"] for gain in found if gain["value"] is not None]
+    if not values:
+        return ""
+    low, high = found[0]["ci"]
+    ends = f" [{low:.3f}, {high:.3f}]" if len(found) == 1 and None not in (low, high) else ""
+    return f"{fmean(values):.3f}{ends}"
+
+
+def _percent(difference: float) -> float:
     """Turns a difference in nats per token into a change of perplexity."""
-    return None if difference is None else 100 * math.expm1(difference)
+    return 100 * math.expm1(difference)
 
 
-def _interval(ends: list[float | None], form: str) -> str:
-    low, high = ends
-    return "[no interval]" if low is None or high is None else f"[{low:{form}}, {high:{form}}]"
+def _interval(ends: list[float]) -> str:
+    low, high = map(_percent, ends)
+    return "none" if math.isnan(low) or math.isnan(high) else f"[{low:+.2f}, {high:+.2f}]"
+
+
+def _star(score: Score) -> str:
+    return "*" if score.p_holm is not None and score.p_holm < 0.05 else ""
 
 
 def _p(value: float | None) -> str:
     if value is None:
-        return "not available"
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+        return ""
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

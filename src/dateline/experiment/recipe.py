@@ -28,7 +28,13 @@ class Evaluation(Section):
     """What the prefix shows to conditioned runs: `gold`, `none`, `wrong`, `swap:<country>`, `swap:all`,
     `marginal:uniform`, `marginal:corpus`, fields joined by `+`. Runs without fields are scored under `none`."""
     by: tuple[Literal["continent", "country", "domain"], ...] = ("continent", "country")
-    """Slices of the score table besides `all`."""
+    """Slices of the score table besides `all`; `region` comes by itself for runs with a region."""
+    compare: tuple[tuple[str, str], ...] = ()
+    """Comparisons besides those with the baseline, first minus second, as RUN/CONDITION:
+    `[[global/gold, africa-plain/none]]`. Only here are runs of another mix, model or length compared."""
+    margin: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Differences below so many nats per token make no difference to you. Where it is given, it is tested whether
+    each difference lies within it; without it, nothing is said to be equivalent."""
     protocol: Protocol = Protocol()
     """Window, split and sample, the same for every run and measure."""
     cluster: Literal["document", "outlet"] = "document"
@@ -45,6 +51,10 @@ class Evaluation(Section):
     conditioned run reaches the final loss of the plain run of its seed (it needs `train.checkpoint_every`, and a
     `train.keep_checkpoints` large enough to keep them). Options that are not given are taken from this section:
     conditions, slices, protocol, resamples, precision."""
+
+    def scored(self, fields: Sequence[MetadataField]) -> tuple[str, ...]:
+        """Returns the conditions under which a run with these fields is scored, as the recipe writes them."""
+        return self.conditions if fields else ("none",)
 
     def options(self, name: str, fields: Sequence[MetadataField] = DEFAULT_FIELDS, **inputs: str) -> Scoring:
         """Returns the options of a measure: its defaults, what this section shares, its own, and its inputs.
@@ -135,6 +145,7 @@ class ExperimentRecipe(Section):
         names = {run_name(name, seed) for name in self.runs for seed in self.seeds} if len(self.seeds) > 1 else set()
         if twice := sorted(names & self.runs.keys()):
             raise ValueError(f"run name '{twice[0]}' is also that of a run with its seed; rename one of them")
+        scored: dict[str, list[str]] = {}
         for name in self.runs:
             if not NAME.fullmatch(name):
                 raise ValueError(f"run name '{name}': use lower-case letters, digits, '.', '_' and '-'")
@@ -143,11 +154,14 @@ class ExperimentRecipe(Section):
                 self.evaluate.options(measure, run.conditions.fields, **dict.fromkeys(experiment_inputs(measure), ""))
             for condition in self.evaluate.conditions:
                 parse_condition(condition, run.conditions.fields)
+            fields = run.conditions.fields
+            scored[name] = [parse_condition(one, fields).name for one in self.evaluate.scored(fields)]
             if self.evaluate.protocol.length > run.model.max_positions:
                 raise ValueError(
                     f"evaluate.protocol reads {self.evaluate.protocol.length} tokens at a time, runs.{name} has "
                     f"model.max_positions {run.model.max_positions}; lower the first or raise the second"
                 )
+        _check_compare(self.evaluate, scored)
         return self
 
     def run(self, name: str, seed: int, *, data: str) -> TrainRecipe:
@@ -164,6 +178,25 @@ class ExperimentRecipe(Section):
                     raise ValueError(f"{source}.{key}: an experiment sets '{key}' itself; remove it")
         merged = overlay(self.defaults, self.runs[name])
         return validate_recipe(TrainRecipe, {**merged, "data": data, "seed": seed}, source=f"runs.{name}")
+
+
+def _check_compare(evaluation: Evaluation, scored: Mapping[str, Sequence[str]]) -> None:
+    """Refuses named comparisons of what is not scored; `scored` has the conditions of each family."""
+    if evaluation.compare and evaluation.protocol.name != "strict":
+        raise ValueError("evaluate.compare: the protocol 'paper' scores other tokens under each condition; use strict")
+    for pair in evaluation.compare:
+        for side in pair:
+            family, _, condition = side.partition("/")
+            if family not in scored:
+                raise ValueError(f"evaluate.compare: '{side}': no run '{family}'; known are {', '.join(scored)}")
+            known = [name for name in scored[family] if name != "swap:all"]
+            if condition not in known:
+                raise ValueError(
+                    f"evaluate.compare: '{side}': {family} is not scored under '{condition}'; write {family}/ and one "
+                    f"of {', '.join(known)}"
+                )
+        if pair[0] == pair[1]:
+            raise ValueError(f"evaluate.compare: compares '{pair[0]}' with itself")
 
 
 def run_name(family: str, seed: int) -> str:
