@@ -381,13 +381,13 @@ def _number(value: float, unit: str) -> str:
     return f"{value:,.{digits}f}"
 
 
-def print_rows(rows: Sequence[dict[str, str]]) -> None:
-    """Prints rows with the same keys as a table."""
+def print_rows(rows: Sequence[dict[str, str]], *, dense: bool = False) -> None:
+    """Prints rows with the same keys as a table; a dense one has single blanks between columns."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 0 if dense else 1, 0, 1))
     for name in rows[0] if rows else ():
         if name in ("run", "condition", "versus", "metric", "comparison", "texts of"):
             table.add_column(name, overflow="fold")  # a name that is cut short is no name

@@ -102,16 +102,16 @@ def execute(recipe: ExperimentRecipe, out: Path) -> None:
     ):
         if rows:
             print(f"\n{title}")
-            print_rows(rows)
+            print_rows(rows, dense=True)
         for note in notes:
             print(note)
     for name in summary["leaks"]:
         print(f"LEAK: {name}: {LEAK_WARNING}")
-    print(f"\n{page} ({summary['seconds']:.0f} s)")
+    print(f"{page} ({summary['seconds']:.0f} s)")
 
 
 MOST_ROWS = 8
-"""Rows of the table of differences, unless more are named in the recipe or compared under true metadata."""
+"""Comparisons that are all shown; of more, those that are named, and one for each run and its baseline."""
 TableOf = tuple[str, list[dict[str, str]], list[str]]
 """Title, rows, and lines below."""
 
@@ -119,10 +119,9 @@ TableOf = tuple[str, list[dict[str, str]], list[str]]
 def difference_table(
     scores: Sequence[Score], runs: Sequence[Run], named: Sequence[tuple[str, str]] = (), margin: float | None = None
 ) -> TableOf:
-    """Returns the paired differences: named ones, then the first condition of each run, then others while they fit.
+    """Returns the paired differences: named ones, then each run under its first condition, then others if all fit.
 
-    Where there are several seeds, rows are over seeds. What is left out is counted below the table, with the place
-    where it stands.
+    Where there are several seeds, rows are over seeds. What is left out is counted below the table.
 
     Args:
         scores: of an experiment.
@@ -148,36 +147,39 @@ def difference_table(
         return 1 if score.run != score.versus_run and first[score.run, score.versus_run] == score.condition else 2
 
     ranked = sorted(found, key=rank)
-    shown = ranked[: max(MOST_ROWS, sum(rank(score) < 2 for score in found))]
+    main = [score for score in ranked if rank(score) < 2]
+    shown = ranked if len(ranked) <= MOST_ROWS else main or ranked[:MOST_ROWS]
     regions = {
         (s.run, s.condition, s.versus, s.slice): s
         for s in scores
         if s.slice_by == "region" and s.metric == "nll_difference"
     }
+    digits = 1 if regions else 2
     rows = []
     for s in shown:
         row = {"comparison": _name(s), "%": f"{_percent(s.value):+.2f}"}
-        row |= {"95% interval": _interval([s.ci_low, s.ci_high]), "p (Holm)": _p(s.p_holm)}
+        row |= {"95% interval": _interval([s.ci_low, s.ci_high], digits), "p": _p(s.p_holm)}
+        if margin is not None:
+            row["="] = "" if s.equivalent_within is None else "="
         for part in ("in", "out") if regions else ():
             inside = regions.get((s.run, s.condition, s.versus, part))
-            row[part] = "" if inside is None else f"{_percent(inside.value):+.2f}{_star(inside)}"
+            row[part] = "" if inside is None else f"{_percent(inside.value):+.{digits}f}{_star(inside)}"
         rows.append(row)
     over = f"{max(s.n_documents for s in found):,} test documents"
     if (seeds := max(s.n_seeds for s in found)) > 1:
-        over += f" and {seeds} seeds"
+        over += f", {seeds} seeds"
     notes = []
-    if regions:
-        notes.append("in, out: of the region of the first run; * p < 0.05 after Holm's correction")
     if margin is not None:
-        equal = [_name(s) for s in found if s.equivalent_within is not None]
-        notes.append(f"equivalent within {margin:g} nats per token: {', '.join(equal) or 'none is shown to be'}")
+        notes.append(f"= : equivalent within {margin:g} nats per token (the 90% interval lies within it)")
+    if regions:
+        notes.append("in, out: region of the first run's training, and other texts; * p < 0.05 (Holm)")
     by_run = {run.family: run for run in runs} | {run.run: run for run in runs}
     for s in shown:
         if unlike := contrasts(by_run[s.run], by_run[s.versus_run]):
             notes.append(f"{_name(s)}: also differ in {', '.join(unlike)}")
     if len(found) > len(shown):
         notes.append(f"{len(found) - len(shown)} more comparisons are in the report")
-    return f"paired differences of perplexity in %, over {over}", rows, notes
+    return f"differences of perplexity in %, {over}; p is Holm's", rows, notes
 
 
 def level_table(scores: Sequence[Score], runs: Sequence[Run], gains: Mapping[str, Any]) -> TableOf:
@@ -207,9 +209,9 @@ def level_table(scores: Sequence[Score], runs: Sequence[Run], gains: Mapping[str
             row["recovered gain"] = _gain(recovered.get(name, []))
         rows.append(row)
     seeds = max((len(found) for by in values.values() for found in by.values()), default=1)
-    title = "perplexity by condition" + (f", mean of {seeds} seeds" if seeds > 1 else "")
+    title = "perplexity" + (f", mean of {seeds} seeds" if seeds > 1 else "")
     if gains:
-        title += "; recovered gain: share of the possible gain from metadata"
+        title += "; recovered gain (1: all that metadata can bring)"
     return title, rows, ["losses under counterfactual countries are in the report"] if len(levels) > len(usual) else []
 
 
@@ -231,9 +233,9 @@ def _percent(difference: float) -> float:
     return 100 * math.expm1(difference)
 
 
-def _interval(ends: list[float]) -> str:
+def _interval(ends: list[float], digits: int) -> str:
     low, high = map(_percent, ends)
-    return "none" if math.isnan(low) or math.isnan(high) else f"[{low:+.2f}, {high:+.2f}]"
+    return "none" if math.isnan(low) or math.isnan(high) else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def _star(score: Score) -> str:
