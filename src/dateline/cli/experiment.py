@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
@@ -96,15 +96,12 @@ def execute(recipe: ExperimentRecipe, out: Path) -> None:
     summary["seconds"] = round(time.monotonic() - started, 1)
     write_summary(out, summary)
     scores, runs = read_scores(out), read_runs(out)
-    for title, rows, notes in (
-        difference_table(scores, runs, recipe.evaluate.compare, recipe.evaluate.margin),
-        level_table(scores, runs, summary.get("recovered_gain_by_run", {})),
-    ):
-        if rows:
-            print(f"\n{title}")
-            print_rows(rows, dense=True)
-        for note in notes:
-            print(note)
+    show_tables(
+        (
+            difference_table(scores, runs, recipe.evaluate.compare, recipe.evaluate.margin),
+            level_table(scores, runs, summary.get("recovered_gain_by_run", {})),
+        )
+    )
     for name in summary["leaks"]:
         print(f"LEAK: {name}: {LEAK_WARNING}")
     print(f"{page} ({summary['seconds']:.0f} s)")
@@ -114,6 +111,16 @@ MOST_ROWS = 8
 """Comparisons that are all shown; of more, those that are named, and one for each run and its baseline."""
 TableOf = tuple[str, list[dict[str, str]], list[str]]
 """Title, rows, and lines below."""
+
+
+def show_tables(tables: Iterable[TableOf]) -> None:
+    """Prints tables that have rows, close enough for a screen."""
+    for title, rows, notes in tables:
+        if rows:
+            print(f"\n{title}")
+            print_rows(rows, dense=True)
+        for note in notes:
+            print(note)
 
 
 def difference_table(
