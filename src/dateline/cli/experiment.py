@@ -205,7 +205,7 @@ def level_table(scores: Sequence[Score], runs: Sequence[Run], gains: Mapping[str
     values: dict[str, dict[str, list[float]]] = {}
     for s in usual:
         values.setdefault(family.get(s.run, s.run), {}).setdefault(s.condition, []).append(s.value)
-    columns = list(dict.fromkeys(s.condition for s in usual))
+    columns = list(dict.fromkeys((*max(values.values(), key=len, default={}), *(s.condition for s in usual))))
     recovered: dict[str, list[dict[str, Any]]] = {}
     for run, gain in gains.items():
         recovered.setdefault(family.get(run, run), []).append(gain)
