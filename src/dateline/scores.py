@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dateline.errors import UserError
@@ -56,6 +57,19 @@ class Run:
     """Body tokens read in training."""
     model: str
     """Fingerprint of weights, configuration and tokenizer."""
+
+
+def contrasts(run: Run, versus: Run) -> list[str]:
+    """Returns what two compared runs differ in besides metadata and seed: `trained_on (Africa, all)`.
+
+    Lengths are alike where the steps are the same, or the body tokens within 1%: whole rows are read.
+    """
+    names = ["size", "trained_on", "left_out", "mix", "budget"]
+    few, many = sorted((run.body_tokens, versus.body_tokens))
+    if run.step != versus.step and few < 0.99 * many:
+        names.append("body_tokens")
+    pairs = {name: (getattr(run, name), getattr(versus, name)) for name in names}
+    return [f"{name} ({one or 'none'}, {other or 'none'})" for name, (one, other) in pairs.items() if one != other]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +127,9 @@ class Score:
     """Distinct domains among the documents; 0 where there are none to count."""
     n_seeds: int = 1
     """Trained models that the value is a mean over."""
+    equivalent_within: float | None = None
+    """The stated margin, where two one-sided tests at 5% show that the difference lies within it (its 90% interval
+    does); null where they do not, or no margin was stated."""
 
     @property
     def versus(self) -> str:
@@ -127,6 +144,8 @@ def _schema(kind: type[Run | Score]) -> pa.Schema:
 
 RUNS_SCHEMA = _schema(Run)
 SCORES_SCHEMA = _schema(Score)
+ADDED = ("equivalent_within",)
+"""Columns that tables of earlier versions lack; null there."""
 _LOSS_TEXTS = ("run", "condition", "shown", "id", "domain", "country", "continent", "slice_by", "slice")
 _LOSSES: dict[str, pa.DataType] = {
     **dict.fromkeys(_LOSS_TEXTS, pa.string()),
@@ -193,6 +212,13 @@ def read_losses(folder: Path) -> pa.Table:
     return read_table(folder / LOSSES, LOSSES_SCHEMA)
 
 
+def where(table: pa.Table, **wanted: str) -> pa.Table:
+    """Returns the rows whose columns have these values."""
+    for name, value in wanted.items():
+        table = table.filter(pc.equal(table.column(name), pa.scalar(value)))
+    return table
+
+
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     """Reads one of the long tables from a file.
 
@@ -206,6 +232,8 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
     for column in schema:
+        if column.name not in table.column_names and column.name in ADDED:
+            table = table.append_column(column, pa.nulls(len(table), column.type))
         if column.name not in table.column_names:
             problem = f"has no column '{column.name}'"
         elif _is_text(found := table.schema.field(column.name).type) != _is_text(column.type):

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dateline.errors import UserError
-from dateline.experiment.grid import Comparison, conditions_of, expand, plan_comparisons
+from dateline.experiment.comparisons import Comparison, conditions_of, plan_comparisons
+from dateline.experiment.grid import expand
 from dateline.experiment.recipe import Grid, overlay
 from dateline.manifest import Manifest
 
@@ -86,7 +87,7 @@ def test_pairs_share_their_seed(make):
     assert all(pair.run[-5:] == pair.versus_run[-5:] for pair in found)
 
 
-def test_pairs_share_their_mix_where_they_can(make):
+def test_pairs_share_their_mix(make):
     runs = {
         "plain": PLAIN,
         "metadata": DROPOUT,
@@ -97,9 +98,62 @@ def test_pairs_share_their_mix_where_they_can(make):
     assert found == {("metadata", "plain"), ("metadata-equal", "plain-equal")}
 
 
-def test_without_a_plain_run_of_the_mix_the_first_one_serves(make):
-    runs = {"plain": PLAIN, "metadata-equal": {**DROPOUT, **EQUAL}}
-    assert pairs(make(runs=runs))[0] == Comparison("metadata-equal", "gold", "plain", "none")
+OTHER = {
+    "mix": EQUAL,
+    "region": {"mix": {"include": ["Africa"]}},
+    "model": {"model": {"size": "nano"}},
+    "length": {"train": {"steps": 5}},
+    "rows of a step": {"train": {"batch_rows": 2}},
+    "weights to start from": {"init_from": "somewhere"},
+}
+
+
+@pytest.mark.parametrize("other", OTHER.values(), ids=OTHER)
+def test_a_run_of_another_mix_model_or_length_is_compared_with_no_plain_run(make, other):
+    found = pairs(make(runs={"plain": PLAIN, "metadata": {**DROPOUT, **other}, "plain-too": {**PLAIN, **other}}))
+    assert {(pair.versus_run, pair.versus_condition) for pair in found} == {("plain-too", "none"), ("metadata", "gold")}
+    found = pairs(make(runs={"plain": PLAIN, "metadata": {**DROPOUT, **other}}))
+    assert {(pair.versus_run, pair.versus_condition) for pair in found} == {("metadata", "gold")}
+
+
+def test_of_several_plain_runs_the_one_trained_most_alike_is_the_baseline(make):
+    fast = {"optimizer": {"learning_rate": 1.0e-2}}
+    runs = {"plain": PLAIN, "plain-fast": {**PLAIN, **fast}, "slow": DROPOUT, "fast": {**DROPOUT, **fast}}
+    found = {(pair.run, pair.versus_run) for pair in pairs(make(runs=runs)) if pair.condition == "gold"}
+    assert found == {("slow", "plain"), ("fast", "plain-fast")}
+
+
+def test_named_comparisons_are_made_for_every_seed_and_only_once(make):
+    runs = {"plain": PLAIN, "metadata": DROPOUT, "africa-plain": {**PLAIN, "mix": {"include": ["Africa"]}}}
+    named = [["metadata/gold", "africa-plain/none"], ["metadata/gold", "plain/none"]]
+    without, found = (
+        pairs(make(runs=runs, seeds=[3, 5], evaluate=more)) for more in ({}, {"compare": named, "margin": 0.01})
+    )
+    assert found[: len(without)] == without
+    assert found[len(without) :] == [
+        Comparison(f"metadata-seed{seed}", "gold", f"africa-plain-seed{seed}", "none") for seed in (3, 5)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        (["meta/gold", "plain/none"], "evaluate.compare: 'meta/gold': no run 'meta'; known are plain, conditioned"),
+        (["conditioned/gold", "plain/gold"], "'plain/gold': plain is not scored under 'gold'; write plain/ and one of"),
+        (["conditioned", "plain/none"], "conditioned is not scored under ''; write conditioned/ and one of gold, none"),
+        (["plain/none", "plain/none"], "compares 'plain/none' with itself"),
+    ],
+)
+def test_named_comparisons_of_what_is_not_scored_are_refused(make, named, message):
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
+        make(evaluate={"compare": [named]})
+    assert "\n" not in str(caught.value)
+
+
+def test_the_paper_protocol_takes_no_named_comparisons(make):
+    paper = {"protocol": {"name": "paper", "truncation": 128}}
+    with pytest.raises(UserError, match=r"evaluate\.compare: the protocol 'paper' scores other tokens"):
+        make(evaluate={"compare": [["conditioned/gold", "plain/none"]], **paper})
 
 
 def test_the_place_of_a_run_in_the_recipe_does_not_matter(make):

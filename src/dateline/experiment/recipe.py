@@ -30,7 +30,13 @@ class Evaluation(Section):
     """What the prefix shows to conditioned runs: `gold`, `none`, `wrong`, `swap:<country>`, `swap:all`,
     `marginal:uniform`, `marginal:corpus`, fields joined by `+`. Runs without fields are scored under `none`."""
     by: tuple[Literal["continent", "country", "domain"], ...] = ("continent", "country")
-    """Slices of the score table besides `all`."""
+    """Slices of the score table besides `all`; `region` comes by itself for runs with a region."""
+    compare: tuple[tuple[str, str], ...] = ()
+    """Comparisons besides those with the baseline, first minus second, as RUN/CONDITION:
+    `[[global/gold, africa-plain/none]]`. Only here are runs of another mix, model or length compared."""
+    margin: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Differences below so many nats per token make no difference to you. Where it is given, it is tested whether
+    each difference lies within it; without it, nothing is said to be equivalent."""
     protocol: Protocol = Protocol()
     """Window, split and sample, the same for every run and measure."""
     cluster: Literal["document", "outlet"] = "document"
@@ -79,7 +85,7 @@ class Evaluation(Section):
             shared["by"] = [one for one in self.by if one in allowed]
         if "conditions" in known:
             shown = tuple(own.get("fields") or fields)
-            named = self.conditions_for(shown) or self.conditions
+            named = self.scored(shown) or self.conditions
             shared["conditions"] = [one for one in named if section.takes(parse_condition(one, shown))]
             if not shown:
                 own = {**own, "conditions": ["none"]}
@@ -91,14 +97,14 @@ class Evaluation(Section):
         values = overlay({key: value for key, value in shared.items() if key in known}, {**own, **inputs})
         return validate_recipe(section, values, source=source)
 
-    def conditions_for(self, fields: Sequence[MetadataField]) -> tuple[str, ...]:
+    def scored(self, fields: Sequence[MetadataField]) -> tuple[str, ...]:
         """Returns the conditions of a run: those whose lines of the prefix it was trained with.
 
         Args:
             fields: that the run was conditioned on; a run without any is scored under `none`.
 
         Example:
-            >>> Evaluation(conditions=("gold", "none", "domain", "country")).conditions_for(("url",))
+            >>> Evaluation(conditions=("gold", "none", "domain", "country")).scored(("url",))
             ('gold', 'none', 'domain')
         """
         if not fields:
@@ -248,6 +254,7 @@ class ExperimentRecipe(Section):
         families = self.families()
         if clash := sorted({run for run, family, _ in self.planned() if run != family} & families.keys()):
             raise ValueError(f"run name '{clash[0]}' is also that of a run with its seed; rename one of them")
+        scored: dict[str, list[str]] = {}
         identities: dict[str, str] = {}
         for name, family in families.items():
             if not NAME.fullmatch(name):
@@ -257,6 +264,8 @@ class ExperimentRecipe(Section):
                 self.evaluate.options(measure, run.conditions.fields, **dict.fromkeys(experiment_inputs(measure), ""))
             for condition in self.evaluate.conditions:
                 parse_condition(condition, run.conditions.fields)
+            fields = run.conditions.fields
+            scored[name] = [parse_condition(one, fields).name for one in self.evaluate.scored(fields)]
             if self.evaluate.protocol.length > run.model.max_positions:
                 raise ValueError(
                     f"evaluate.protocol reads {self.evaluate.protocol.length} tokens at a time, runs.{name} has "
@@ -271,6 +280,7 @@ class ExperimentRecipe(Section):
                 same = identities.setdefault(fingerprint({**run.identity(), "seed": 0}), name)
                 if same != name:
                     raise ValueError(f"grid: runs '{same}' and '{name}' are the same model under two names; drop one")
+        _check_compare(self.evaluate, scored)
         return self
 
     def families(self) -> dict[str, Family]:
@@ -311,6 +321,25 @@ class ExperimentRecipe(Section):
                     raise ValueError(f"{source}.{key}: an experiment sets '{key}' itself; remove it")
         merged = overlay(self.defaults, settings)
         return validate_recipe(TrainRecipe, {**merged, "data": data, "seed": seed}, source=f"runs.{name}")
+
+
+def _check_compare(evaluation: Evaluation, scored: Mapping[str, Sequence[str]]) -> None:
+    """Refuses named comparisons of what is not scored; `scored` has the conditions of each family."""
+    if evaluation.compare and evaluation.protocol.name != "strict":
+        raise ValueError("evaluate.compare: the protocol 'paper' scores other tokens under each condition; use strict")
+    for pair in evaluation.compare:
+        for side in pair:
+            family, _, condition = side.partition("/")
+            if family not in scored:
+                raise ValueError(f"evaluate.compare: '{side}': no run '{family}'; known are {', '.join(scored)}")
+            known = [name for name in scored[family] if name != "swap:all"]
+            if condition not in known:
+                raise ValueError(
+                    f"evaluate.compare: '{side}': {family} is not scored under '{condition}'; write {family}/ and one "
+                    f"of {', '.join(known)}"
+                )
+        if pair[0] == pair[1]:
+            raise ValueError(f"evaluate.compare: compares '{pair[0]}' with itself")
 
 
 def run_name(family: str, seed: int) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 from dateline.corpus import corpus_stage
 from dateline.errors import Interrupted, RunsFailed, UserError, one_line
 from dateline.evaluate.recipe import MEASURES
-from dateline.experiment.comparisons import score_table
-from dateline.experiment.grid import PlannedRun, expand, plain_run
+from dateline.experiment.comparisons import plain_run, score_table
+from dateline.experiment.grid import PlannedRun, expand
 from dateline.experiment.jobs import Failure, carry_out, held
 from dateline.experiment.recipe import ExperimentRecipe, experiment_inputs
 from dateline.experiment.summary import summarize, write_samples

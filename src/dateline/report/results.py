@@ -149,7 +149,7 @@ def read_scores(folder: Path) -> pd.DataFrame:
         )
     texts = [field.name for field in SCORES_SCHEMA if pa.types.is_string(field.type)]
     table[texts] = table[texts].astype(object)
-    for name in ("value", "ci_low", "ci_high", "p", "p_holm", "mde"):
+    for name in ("value", "ci_low", "ci_high", "p", "p_holm", "mde", "equivalent_within"):
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
     table["leaks"] = table["shown"].str.split("+").map(lambda fields: "url" in fields)
     return table.drop(columns="shown")
