@@ -122,6 +122,8 @@ def execute(recipe: ExperimentRecipe, out: Path, args: Workers) -> None:
 
 MOST_ROWS = 8
 """Comparisons that are all shown; of more, those that are named, and one for each run and its baseline."""
+UNDERTRAINED = 1.25
+"""Recovered gain above which the plain run is clearly further from its floor than the conditioned run."""
 TableOf = tuple[str, list[dict[str, str]], list[str]]
 """Title, rows, and lines below."""
 
@@ -232,7 +234,10 @@ def level_table(scores: Sequence[Score], runs: Sequence[Run], gains: Mapping[str
     title = "perplexity" + (f", mean of {seeds} seeds" if seeds > 1 else "")
     if gains:
         title += "; recovered gain (1: all that metadata can bring)"
-    return title, rows, ["losses under counterfactual countries are in the report"] if len(levels) > len(usual) else []
+    notes = ["losses under counterfactual countries are in the report"] if len(levels) > len(usual) else []
+    if any((gain["value"] or 0) > UNDERTRAINED for gain in gains.values()):
+        notes.append("a recovered gain well above 1: the plain run is undertrained, and metadata made learning faster")
+    return title, rows, notes
 
 
 def _name(score: Score) -> str:
