@@ -441,7 +441,7 @@ class _Computation:
     def finding(self, question: Question) -> Finding:
         """Returns a finding without its verdict, unless it has no effect."""
         rows = self.documents.filter(_among(self.documents, question))
-        published, no_published = _published(question)
+        published, no_published = published_effect(question)
         ideal, no_ideal = self._ideal(question)
         seeds, missing = self._seeds(question)
         conditioned = next((side.model for side in question.sides if side.model.fields), question.sides[0].model)
@@ -676,7 +676,7 @@ def _among(table: pa.Table, question: Question) -> Any:
     return inside if question.places else pc.is_valid(table.column("id"))
 
 
-def _published(question: Question) -> tuple[float | None, str]:
+def published_effect(question: Question) -> tuple[float | None, str]:
     """Returns the published effect of a claim, or None and why not, where that is not plain."""
     if not question.comparable:
         return None, ""
