@@ -478,7 +478,8 @@ class _Computation:
         if not rows.num_rows:
             return replace(start, verdict="missing", n_seeds=0, reason="no test document is of this region")
         if not seeds:
-            return replace(start, verdict="missing", reason=_joined(["no seed has all its runs", *reasons]))
+            said = "no seed has all its runs" if missing else "its runs have no seed in common"
+            return replace(start, verdict="missing", reason=_joined([said, *reasons]))
         if len(seeds) == 1:
             reasons.append("one seed was trained: the interval is over documents only")
         if missing:
