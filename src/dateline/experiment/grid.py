@@ -21,15 +21,16 @@ class PlannedRun(NamedTuple):
     """The name in the recipe."""
     recipe: TrainRecipe
 
-    def identity(self, corpus: CorpusRecipe, trained: Manifest, model: str) -> Run:
+    def identity(self, corpus: CorpusRecipe, trained: Manifest | None = None, model: str = "") -> Run:
         """Returns the run's row in the table of runs.
 
         Args:
             corpus: what its corpus was restricted to.
-            trained: the manifest of its training.
+            trained: the manifest of its training; None while it is only planned, at step 0.
             model: fingerprint of the trained model.
         """
         recipe = self.recipe
+        counts = {"steps": 0, "body_tokens": 0} if trained is None else trained.counts
         mix = recipe.mix.weights if isinstance(recipe.mix.weights, str) else "weighted"
         return Run(
             run=self.name,
@@ -43,8 +44,8 @@ class PlannedRun(NamedTuple):
             mix=mix if mix == "natural" else f"{mix} by {recipe.mix.by}",
             budget=recipe.train.budget,
             seed=recipe.seed,
-            step=trained.counts["steps"],
-            body_tokens=trained.counts["body_tokens"],
+            step=counts["steps"],
+            body_tokens=counts["body_tokens"],
             model=model,
         )
 
@@ -75,7 +76,7 @@ def expand(recipe: ExperimentRecipe, data: str) -> list[PlannedRun]:
 
 def conditions_of(run: PlannedRun, recipe: ExperimentRecipe) -> tuple[str, ...]:
     """Returns the conditions under which a run is scored."""
-    return ("none",) if run.is_plain else recipe.evaluate.conditions
+    return recipe.evaluate.conditions_for(run.recipe.conditions.fields)
 
 
 def plan_comparisons(recipe: ExperimentRecipe, runs: list[PlannedRun]) -> list[Comparison]:

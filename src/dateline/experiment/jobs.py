@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
 import yaml
 
@@ -30,6 +30,8 @@ from dateline.manifest import write_atomically
 from dateline.stage import say
 from dateline.train.guard import collect_signals
 
+HOLDER = ".experiment"
+"""Name of the lock that the process of an experiment holds."""
 POLL_SECONDS = 0.2
 """Between two looks at the jobs."""
 Work = Callable[[ExperimentRecipe, Path, str, bool], None]
@@ -101,17 +103,40 @@ def _attempt(recipe: ExperimentRecipe, out: Path, run: str, work: Work, second: 
 
 
 @contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Keeps an experiment's folder for this process while the block runs; workers end when it is let go.
+
+    Raises:
+        UserError: where another process has it.
+    """
+    with _lock(out, HOLDER) as (_, free):
+        if not free:
+            raise UserError(f"{out}: another process runs this experiment; wait for it to end, or stop it")
+        yield
+
+
+@contextmanager
 def _alone(out: Path, run: str) -> Iterator[None]:
     """Waits until no other process works on the run: one whose experiment was killed may still be saving it."""
-    folder = out / "runs" / ".locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / run).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with _lock(out, run) as (lock, free):
+        if not free:
             say(f"{run}: another process works on it; waiting for it to end")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _lock(out: Path, name: str) -> Iterator[tuple[IO[str], bool]]:
+    """Opens a lock of an experiment's folder, and says whether it could be taken at once."""
+    folder = out / "runs" / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / name).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield lock, False
+        else:
+            yield lock, True
 
 
 def _gpus() -> int:
@@ -133,8 +158,8 @@ class RunJob(Job):
     second: bool
     threads: int = 0
     """CPU threads; 0 leaves PyTorch's default."""
-    parent: int = 0
-    """Process without which the job has no purpose; 0 for none."""
+    follows: bool = False
+    """Whether the job stops when the process that holds the experiment ends, however that ends."""
 
     def work(self) -> tuple[str, str] | None:
         """Works on the run."""
@@ -143,8 +168,8 @@ class RunJob(Job):
         signal.signal(signal.SIGTERM, _stop)  # outside of the training loop, which saves a checkpoint first
         if self.threads:
             torch.set_num_threads(self.threads)
-        if self.parent:
-            threading.Thread(target=_end_with, args=(self.parent,), daemon=True).start()
+        if self.follows:
+            threading.Thread(target=_follow, args=(Path(self.out),), daemon=True).start()
         recipe = load_recipe(ExperimentRecipe, Path(self.recipe))
         failure = _attempt(recipe, Path(self.out), self.run, self.call, self.second)
         return None if failure is None else (type(failure.error).__name__, str(failure.error))
@@ -154,15 +179,11 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise Interrupted(f"{signal.Signals(number).name}: stopped; the same command continues")
 
 
-def _end_with(parent: int) -> None:
-    """Stops this process, as SIGTERM does, once another one is gone."""
-    while True:
-        try:
-            os.kill(parent, 0)
-        except ProcessLookupError:
-            os.kill(os.getpid(), signal.SIGTERM)
-            return
-        time.sleep(1.0)
+def _follow(out: Path) -> None:
+    """Stops this process, as SIGTERM does, once nobody holds the experiment any more."""
+    with (out / "runs" / ".locks" / HOLDER).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _copy(recipe: ExperimentRecipe, out: Path) -> Path:
@@ -200,7 +221,7 @@ def _side_by_side(
                     run, slot = waiting.pop(0), free.pop(0)
                     place = {"gpus_per_node": 1, "visible_gpus": (slot % gpus,)} if gpus else {}
                     executor.update_parameters(timeout_min=LOCAL_MINUTES, tasks_per_node=1, **place)
-                    job = RunJob(str(Path.cwd()), str(copy), str(out), run, work, second, threads, os.getpid())
+                    job = RunJob(str(Path.cwd()), str(copy), str(out), run, work, second, threads, True)
                     with _environment(threads):
                         submitted = executor.submit(job)
                     running[run] = submitted, slot, _Tail(Path(submitted.paths.stderr))

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from dateline.conditions import DEFAULT_FIELDS, parse_condition
 from dateline.conditions import Field as MetadataField
+from dateline.conditions.template import LABELS
 from dateline.config import Section, fingerprint, validate_recipe
 from dateline.corpus import CorpusRecipe
 from dateline.errors import UserError
@@ -79,7 +80,8 @@ class Evaluation(Section):
             shared["by"] = [one for one in self.by if one in allowed]
         if "conditions" in known:
             shown = tuple(own.get("fields") or fields)
-            shared["conditions"] = [one for one in self.conditions if section.takes(parse_condition(one, shown))]
+            named = self.conditions_for(shown) or self.conditions
+            shared["conditions"] = [one for one in named if section.takes(parse_condition(one, shown))]
             if not shown:
                 own = {**own, "conditions": ["none"]}
             if not (shared["conditions"] or "conditions" in own):
@@ -89,6 +91,25 @@ class Evaluation(Section):
                 )
         values = overlay({key: value for key, value in shared.items() if key in known}, {**own, **inputs})
         return validate_recipe(section, values, source=source)
+
+    def conditions_for(self, fields: Sequence[MetadataField]) -> tuple[str, ...]:
+        """Returns the conditions of a run: those whose lines of the prefix it was trained with.
+
+        Args:
+            fields: that the run was conditioned on; a run without any is scored under `none`.
+
+        Example:
+            >>> Evaluation(conditions=("gold", "none", "domain", "country")).conditions_for(("url",))
+            ('gold', 'none', 'domain')
+        """
+        if not fields:
+            return ("none",)
+        lines = {LABELS[field] for field in fields}
+        return tuple(
+            name
+            for name in self.conditions
+            if {LABELS[field] for field in parse_condition(name, fields).fields} <= lines
+        )
 
 
 def experiment_inputs(name: str) -> tuple[str, ...]:

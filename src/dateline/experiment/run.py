@@ -18,7 +18,7 @@ from dateline.errors import Interrupted, RunsFailed, UserError, one_line
 from dateline.evaluate.recipe import MEASURES
 from dateline.experiment.comparisons import score_table
 from dateline.experiment.grid import PlannedRun, expand, plain_run
-from dateline.experiment.jobs import Failure, carry_out
+from dateline.experiment.jobs import Failure, carry_out, held
 from dateline.experiment.recipe import ExperimentRecipe, experiment_inputs
 from dateline.experiment.summary import summarize, write_samples
 from dateline.jobs import Workers
@@ -58,9 +58,14 @@ def run_experiment(
         >>> run_experiment(recipe, Path("runs/quickstart")).stage
         'experiment'
     """
-    started = time.monotonic()
     _check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
+    with held(out):
+        return _run(recipe, out, workers, slurm)
+
+
+def _run(recipe: ExperimentRecipe, out: Path, workers: Workers, slurm: dict[str, Any] | None) -> Manifest:
+    started = time.monotonic()
     (out / MANIFEST).unlink(missing_ok=True)
     corpus = corpus_stage(recipe.corpus).ensure(out / "corpus")
     encoded = encode_stage(recipe.encode, out / "corpus").ensure(out / "encoded")
