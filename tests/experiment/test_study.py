@@ -15,11 +15,13 @@ from dateline.config import load_recipe, validate_recipe
 from dateline.corpus import read_articles
 from dateline.errors import UserError
 from dateline.experiment import ExperimentRecipe
+from dateline.experiment.claims import CLAIMS, plan_study
 from dateline.experiment.grid import expand
 from dateline.experiment.ideal import IdealLearner
+from dateline.experiment.published import published_effect
 from dateline.experiment.recipe import overlay
 from dateline.experiment.run import run_experiment
-from dateline.experiment.study import CLAIMS, plan_study, published_effect, study
+from dateline.experiment.study import study
 from dateline.manifest import read_manifest
 from dateline.scores import (
     Score,

@@ -57,8 +57,8 @@ def show(result: Result, out: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from dateline.experiment.claims import EXPERIMENTS
     from dateline.experiment.study import (
-        EXPERIMENTS,
         SUMMARY,
         describe,
         rests_on_one_seed,

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dateline.experiment.claims import Question, Side, shown_by, split_names
+
 REGIONS = ("Africa", "America", "Asia", "Europe")
 END = 10_000
 """Steps of every published run."""
@@ -100,3 +102,41 @@ def published_share_to_reach(size: str, test: str) -> float | None:
         return None
     losses = np.array([curve], dtype=np.float64)
     return float(crossing(np.array(steps, dtype=np.float64), losses, np.array([target]))[0]) / END
+
+
+def published_effect(question: Question) -> tuple[float | None, str]:
+    """Returns the published effect of a claim, or None and why not, where that is not plain.
+
+    Args:
+        question: from `plan_study`.
+    """
+    if not question.comparable:
+        return None, ""
+    if question.region not in ("all", *REGIONS):
+        return None, ""
+    test = question.region
+    if question.elsewhere:
+        test = "+".join(region for region in REGIONS if region not in question.places)
+    size = published_size(question.sides[0].model.size)
+    if question.claim == "share_to_reach":
+        fields = published_fields(split_names(question.first[0].model.fields))
+        return (published_share_to_reach(size, test) if fields == "url+country+continent" else None), ""
+    losses: dict[Side, float] = {}
+    for side in question.sides:
+        fields = published_fields(split_names(side.model.fields))
+        prefix = published_fields(shown_by(side))
+        local, left = (
+            next((name for name in split_names(column) if name in REGIONS), "")
+            for column in (side.model.trained_on, side.model.left_out)
+        )
+        loss = None
+        if fields is not None and prefix is not None:
+            loss = published_loss(Figure(size, local or "all", left, fields, END, test, prefix))
+        if loss is None:
+            return None, ""
+        losses[side] = loss
+    gain = math.fsum(losses[side] for side in question.first) - math.fsum(losses[side] for side in question.second)
+    if question.over is None:
+        return gain, ""
+    gap = losses[question.over[0]] - losses[question.over[1]]
+    return (gain / gap, "") if gap > 0 else (None, "the published gap is not positive")
