@@ -1,6 +1,7 @@
 """The long tables of results: runs (which models there are), scores (one row a number), losses (one row a document).
 
-Every measure adds rows to these, and comparisons, findings and reports read nothing else. All are Parquet.
+Every measure adds rows to these, and comparisons, findings and reports read nothing else. A study adds a fourth,
+findings (one row a claim). All are Parquet.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from dateline.errors import UserError
 from dateline.statistics import holm_by_family
 
-RUNS, SCORES, LOSSES = "runs.parquet", "scores.parquet", "losses.parquet"
+RUNS, SCORES, LOSSES, FINDINGS = "runs.parquet", "scores.parquet", "losses.parquet", "findings.parquet"
 UNKNOWN = "unknown"
 """The slice of documents whose country, continent or domain is not known."""
 
@@ -137,7 +138,64 @@ class Score:
         return f"{self.versus_run}/{self.versus_condition}" if self.versus_run else ""
 
 
-def _schema(kind: type[Run | Score]) -> pa.Schema:
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a study finds for one claim: the effect, and what it is held against."""
+
+    experiment: int
+    """1 in and out of region, 2 global recovers local, 3 learning efficiency, 4 leave one region out, 5 fields and
+    balance, 6 dropout."""
+    claim: str
+    """`in_region`, `out_of_region`, `gap_closed`, ...; docs/guide/experiments.md says what each subtracts from what."""
+    size: str
+    """Of the models."""
+    region: str
+    """Continents or countries, joined by `+`, that a local model reads, that were left out, or whose test documents
+    are scored; `all` for every test document."""
+    budget: str
+    """Of the local models; of all models for claims without any."""
+    fields: str
+    """Metadata fields of the conditioned models, joined by `+`; empty where none has any."""
+    detail: str
+    """What else tells claims of one kind apart: the condition, or the prefix dropout and cooldown."""
+    compared: str
+    """`run/condition - run/condition`; families for runs where several seeds are compared."""
+    effect: float | None
+    """In `unit`; null where a run is missing, or where the number is not defined."""
+    unit: str
+    """`nats/token`, negative where the first is better; or `share`."""
+    ci_low: float | None
+    """Lower end of the 95% interval; null where there is none."""
+    ci_high: float | None
+    """Upper end of it."""
+    p: float | None
+    """Two-sided: of no difference, of a share of 0 (`gap_closed`) or of 1 (`share_to_reach`)."""
+    p_holm: float | None
+    """The same after Holm's correction over the whole study."""
+    mde: float | None
+    """Minimum detectable effect: the difference that this comparison finds in 80% of repetitions."""
+    n_documents: int
+    """Test documents of the region."""
+    n_tokens: int
+    """Their scored tokens."""
+    n_seeds: int
+    """Trained models on either side; 0 where none can be compared."""
+    ideal: float | None
+    """The effect that ideal learners of the same training distributions would have; null where it is not known."""
+    published: float | None
+    """The effect of the same claim in arXiv 2601.15236, from its published perplexities; null where there is none."""
+    verdict: str
+    """`replicates`, `contradicts`, `too small to tell`; without a published effect `found`, `none within the margin`,
+    `too small to tell`; `missing` or `not defined` where there is no effect."""
+    reason: str
+    """Why there is no effect, interval, ideal or published effect, and what else to know; `; ` between reasons."""
+    missing: str
+    """Runs that the claim needs and that are not there, joined by `+`."""
+    rule: str
+    """Fingerprint of the rule behind the verdict: the section `study` of the recipe."""
+
+
+def _schema(kind: type[Run | Score | Finding]) -> pa.Schema:
     kinds: dict[str, pa.DataType] = {"int": pa.int64(), "float": pa.float64(), "str": pa.string()}
     return pa.schema([pa.field(field.name, kinds[str(field.type).partition(" ")[0]]) for field in fields(kind)])
 
@@ -146,6 +204,7 @@ RUNS_SCHEMA = _schema(Run)
 SCORES_SCHEMA = _schema(Score)
 ADDED = ("equivalent_within",)
 """Columns that tables of earlier versions lack; null there."""
+FINDINGS_SCHEMA = _schema(Finding)
 _LOSS_TEXTS = ("run", "condition", "shown", "id", "domain", "country", "continent", "slice_by", "slice")
 _LOSSES: dict[str, pa.DataType] = {
     **dict.fromkeys(_LOSS_TEXTS, pa.string()),
@@ -178,6 +237,26 @@ def write_scores(folder: Path, scores: Iterable[Score]) -> None:
 def write_losses(folder: Path, losses: pa.Table) -> None:
     """Writes `losses.parquet` into a folder."""
     pq.write_table(losses.cast(LOSSES_SCHEMA), folder / LOSSES, compression="zstd")
+
+
+def write_findings(folder: Path, findings: Iterable[Finding]) -> None:
+    """Writes `findings.parquet` into a folder, so that a reader sees the old table or the new."""
+    table = pa.Table.from_pylist([asdict(finding) for finding in findings], schema=FINDINGS_SCHEMA)
+    partial = folder / f".{FINDINGS}.partial"
+    try:
+        pq.write_table(table, partial, compression="zstd")
+        partial.replace(folder / FINDINGS)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_findings(folder: Path) -> list[Finding]:
+    """Reads the findings of a study.
+
+    Raises:
+        UserError: where there is no such table, or it is of another version.
+    """
+    return [Finding(**row) for row in read_table(folder / FINDINGS, FINDINGS_SCHEMA).to_pylist()]
 
 
 def read_runs(folder: Path) -> list[Run]:
@@ -251,6 +330,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 _MAKE = {
     RUNS: "dateline experiment RECIPE --out DIR",
+    FINDINGS: "dateline study DIR",
     **dict.fromkeys((SCORES, LOSSES), "dateline eval perplexity MODEL --corpus ENCODED --out DIR"),
 }
 

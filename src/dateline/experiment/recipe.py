@@ -17,6 +17,7 @@ from dateline.corpus import CorpusRecipe
 from dateline.errors import UserError
 from dateline.evaluate.protocol import Protocol
 from dateline.evaluate.recipe import MEASURES, Scoring
+from dateline.experiment.verdicts import Study
 from dateline.tokens.recipe import EncodeRecipe
 from dateline.train.recipe import TrainRecipe
 
@@ -239,6 +240,8 @@ class ExperimentRecipe(Section):
     grid: Grid | None = None
     """Further runs, by axes and values."""
     evaluate: Evaluation = Evaluation()
+    study: Study | None = None
+    """Judge the claims of the published study (arXiv 2601.15236), as far as the runs answer them."""
     samples: Samples = Samples()
 
     @model_validator(mode="after")

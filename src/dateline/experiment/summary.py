@@ -21,11 +21,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dateline.conditions import DEFAULT_FIELDS, Field, Metadata
-from dateline.corpus import read_articles
-from dateline.errors import UserError
+from dateline.corpus import CorpusRecipe, read_articles
+from dateline.corpus.recipe import NewswireSource
 from dateline.evaluate.parts import TITLE_IN_URL, leaks
 from dateline.experiment.comparisons import REGION, conditions_of, plain_run
 from dateline.experiment.grid import PlannedRun
+from dateline.experiment.ideal import IdealLearner
 from dateline.experiment.recipe import ExperimentRecipe
 from dateline.generate.decode import continuations
 from dateline.manifest import write_atomically
@@ -189,21 +190,15 @@ def newswire_entropies(
         None where the mix has another distribution of places than the grammar can average over, or where the prefix
         shows no place.
     """
-    from dateline.corpus.newswire import Newswire
-
     if mix.include or mix.exclude or not (mix.weights == "natural" or (mix.weights, mix.by) == ("equal", "continent")):
         return None
-    shown = {"domain" if field in ("url", "url_hash") else field for field in fields}
-    finest = next((field for field in ("domain", "country", "continent") if field in shown), None)
-    if finest is None:
+    place: tuple[Field, ...] = tuple(field for field in fields if field != "date")
+    if not place:
         return None
-    wire = Newswire(balance="country" if mix.weights == "natural" else "continent")
+    known: tuple[Field, ...] = tuple("domain" if field == "url" else field for field in place)
     articles = list(read_articles(corpus, split=split))
-    found = [wire.log_probabilities(article) for article in articles]
-    without, known = (-np.array([getattr(one, name) for one in found]) for name in ("none", finest))
-    if not (np.isfinite(without).all() and np.isfinite(known).all()):
-        raise UserError(f"{corpus}: holds articles that the newswire of this version cannot write; build it again")
-    return Entropies([article.id for article in articles], without, known)
+    ideal = IdealLearner(articles, CorpusRecipe(newswire=NewswireSource(articles=len(articles))))
+    return Entropies([article.id for article in articles], ideal.losses(mix, ()), ideal.losses(mix, known))
 
 
 def recovered_gain(
