@@ -165,9 +165,7 @@ def _measure(name: str, run: PlannedRun, runs: list[PlannedRun], recipe: Experim
     if "versus" in experiment_inputs(name):
         plain = plain_run(run, runs)
         if plain is None or read_manifest(out / "runs" / plain.name) is None:
-            say(
-                f"{name} of {run.name}: no finished plain run of the same seed, mix, model and length to compare with, left out"
-            )
+            say(f"{name} of {run.name}: left out: no finished plain run of the same seed, mix, model and length")
             return None
         inputs["versus"] = str(out / "runs" / plain.name)
     options = recipe.evaluate.options(name, run.recipe.conditions.fields, **inputs)

@@ -32,13 +32,13 @@ from dateline.experiment.claims import (
     shown_by,
     split_names,
 )
-from dateline.experiment.comparisons import Names, across_seed_differences, differences, where
+from dateline.experiment.comparisons import Names, across_seed_differences, differences
 from dateline.experiment.ideal import IdealLearner
 from dateline.experiment.published import published_effect
 from dateline.experiment.recipe import ExperimentRecipe
 from dateline.experiment.verdicts import SHARE, VERDICTS, Study, judge, rule_in_words
 from dateline.manifest import write_atomically
-from dateline.scores import LOSSES, Finding, Score, read_losses, read_runs, read_scores, write_findings
+from dateline.scores import LOSSES, Finding, Score, read_losses, read_runs, read_scores, where, write_findings
 from dateline.statistics import cluster_sums, difference_estimate, holm_by_family, resampled_sums
 
 Floats = npt.NDArray[np.float64]
