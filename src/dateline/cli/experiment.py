@@ -118,6 +118,14 @@ def execute(recipe: ExperimentRecipe, out: Path, args: Workers) -> None:
     print(f"{page} ({summary['seconds']:.0f} s)")
     if failed is not None:
         raise failed
+    if recipe.study is not None:
+        from dateline.cli import study as findings
+        from dateline.experiment.study import study
+
+        result = study(recipe, out)
+        findings.show(result, out)
+        if result.truths_not_found:
+            raise SystemExit(findings.UNSOUND)
 
 
 MOST_ROWS = 8

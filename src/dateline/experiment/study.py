@@ -109,9 +109,13 @@ def _shifted(value: float | None, null: float) -> float | None:
     return None if value is None else value - null
 
 
+SAME_TEXT = ("in_region", "fields", "dropout_gain")
+"""Claims whose two sides read the same text to the same length, so that only metadata tells them apart."""
+
+
 def _is_lost_truth(finding: Finding, rule: Study) -> bool:
-    """Says whether ideal learners differ, and the study does not find it."""
-    if finding.ideal is None or finding.unit == SHARE or abs(finding.ideal) < rule.margin:
+    """Says whether ideal learners of the same text differ, and the study does not find it."""
+    if finding.claim not in SAME_TEXT or finding.ideal is None or abs(finding.ideal) < rule.margin:
         return False
     if finding.effect is None or finding.p_holm is None or finding.p_holm >= rule.level:
         return True

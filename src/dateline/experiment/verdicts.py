@@ -99,6 +99,7 @@ def rule_in_words(rule: Study) -> str:
 - *found*: no effect was published; significant and not none.
 - *too small to tell*: everything else. *not defined* and *missing*: there is no effect, for the reason given.
 - The share of text to reach a loss has no effect at 1, all others have none at 0.
-- Known truths (newswire): where ideal learners differ by {rule.margin:g} nats per token or more, the effect must be
-  significant, have the sign of the ideal effect, and at least {rule.truth_share:g} of its size. The share of the gap
-  that is closed is the ratio of two such effects, and no truth of its own."""
+- Known truths (newswire): where the two sides read the same text (in_region, fields, dropout_gain) and ideal
+  learners differ by {rule.margin:g} nats per token or more, the effect must be significant, have the sign of the
+  ideal effect, and at least {rule.truth_share:g} of its size. The ideal effect of all other claims is that of
+  learners that have read enough: it is given, and not asked of models of which one has read more."""

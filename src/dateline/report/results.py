@@ -287,7 +287,9 @@ def _chance(folder: Path) -> dict[str, float]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    """Returns the folders of runs; those whose name begins with a dot are no results."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in found if path.is_dir() and not path.name.startswith("."))
 
 
 def _json(path: Path, gaps: dict[str, list[str]], part: str) -> Any:
