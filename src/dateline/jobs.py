@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,15 +36,15 @@ class Workers(Section):
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(ABC):
     """Work that goes on where it stopped when it is called again, so that it can be queued again whatever ended it."""
 
     directory: str
     """In which recipes were read: they may name relative paths."""
 
+    @abstractmethod
     def work(self) -> Any:
         """Does the work; every process of the job does the same."""
-        raise NotImplementedError
 
     def __call__(self) -> Any:
         """Does the work in this process and returns its result.

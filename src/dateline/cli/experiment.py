@@ -116,16 +116,21 @@ def execute(recipe: ExperimentRecipe, out: Path, args: Workers) -> None:
     for name in summary["leaks"]:
         print(f"LEAK: {name}: {LEAK_WARNING}")
     print(f"{page} ({summary['seconds']:.0f} s)")
+    lost = _show_findings(recipe, out) if recipe.study is not None else 0
     if failed is not None:
         raise failed
-    if recipe.study is not None:
-        from dateline.cli import study as findings
-        from dateline.experiment.study import study
+    if lost:
+        raise SystemExit(lost)
 
-        result = study(recipe, out)
-        findings.show(result, out)
-        if result.truths_not_found:
-            raise SystemExit(findings.UNSOUND)
+
+def _show_findings(recipe: ExperimentRecipe, out: Path) -> int:
+    """Computes and prints the findings of a study, with holes where runs failed; returns their exit code."""
+    from dateline.cli import study as findings
+    from dateline.experiment.study import study
+
+    result = study(recipe, out)
+    findings.show(result, out)
+    return findings.UNSOUND if result.truths_not_found else 0
 
 
 MOST_ROWS = 8

@@ -255,7 +255,7 @@ def _outcome(run: str, job: Any, *, stopped: bool = False) -> list[Failure]:
     if error is not None:
         if stopped:
             return []
-        lines = [line for line in (job.stderr() or "").splitlines() if line.strip() and not _is_ours(line)]
+        lines = [line for line in (job.stderr() or "").splitlines() if line.strip() and not _is_submitit(line)]
         last = f"; its last line: {lines[-1].strip()}" if lines else ""
         return [Failure(run, RuntimeError(f"its process ended without a result{last} (log: {job.paths.stderr})"))]
     told: tuple[str, str] | None = job.result()
@@ -284,11 +284,11 @@ class _Tail:
         text = text[: text.rfind(b"\n") + 1]
         self.position += len(text)
         for line in text.decode(errors="replace").splitlines():
-            if line.strip() and not _is_ours(line):
+            if line.strip() and not _is_submitit(line):
                 print(line, file=sys.stderr, flush=True)
 
 
-def _is_ours(line: str) -> bool:
+def _is_submitit(line: str) -> bool:
     """Says whether a line is one of submitit's own log."""
     return line.startswith("submitit ")
 
