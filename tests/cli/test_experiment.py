@@ -25,7 +25,8 @@ def test_the_same_command_again_prints_the_outcome_and_skips_the_work(dateline, 
     (out / "report.html").unlink()
     said = dateline("experiment", experiment_recipe, "--out", out)
     assert said.code == 0, said.err
-    assert said.err.count(": unchanged, skipped\n") == 6
+    assert said.err.count(": unchanged, skipped\n") == 3  # corpus, encoding, and both runs in one line
+    assert "2 of 2 runs: unchanged, skipped\n" in said.err
     summary = json.loads((out / "summary.json").read_text())
     lines = said.out.splitlines()
     assert lines[1] == f"differences of perplexity in %, {summary['num_documents']} test documents; p is Holm's"
@@ -187,14 +188,14 @@ def test_a_mistake_in_the_recipe_leaves_no_folder(dateline, experiment_recipe, t
 
 def test_without_words_the_quickstart_is_the_packaged_recipe(dateline, monkeypatch):
     calls = []
-    monkeypatch.setattr(experiment, "execute", lambda recipe, out: calls.append((recipe, out)))
+    monkeypatch.setattr(experiment, "execute", lambda recipe, out, args: calls.append((recipe, out)))
     assert dateline("quickstart").code == 0
     assert calls == [(load_recipe(ExperimentRecipe, experiment.QUICKSTART), Path("runs/quickstart"))]
 
 
 def test_the_quickstart_takes_values_and_a_folder(dateline, monkeypatch, tmp_path):
     calls = []
-    monkeypatch.setattr(experiment, "execute", lambda recipe, out: calls.append((recipe, out)))
+    monkeypatch.setattr(experiment, "execute", lambda recipe, out, args: calls.append((recipe, out)))
     assert dateline("quickstart", "--out", tmp_path / "q", "--corpus.newswire.articles", "77").code == 0
     [(recipe, out)] = calls
     assert (recipe.corpus.newswire.articles, out) == (77, tmp_path / "q")
