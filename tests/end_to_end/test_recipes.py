@@ -129,7 +129,7 @@ def test_the_real_recipe_runs_on_a_slice(tmp_path, capsys):
     with pq.ParquetWriter(tmp_path / "news.parquet", rows.schema) as writer:
         writer.write_batch(rows)
     words = f"""
-    --corpus.paths {tmp_path / "news.parquet"} --encode.vocab_size 600 --seeds [0] --samples.headlines 1
+    --workers 1 --corpus.paths {tmp_path / "news.parquet"} --encode.vocab_size 600 --seeds [0] --samples.headlines 1
     --defaults.packing.sequence_length 128 --defaults.packing.window_rows 64 --defaults.model.size pico
     --defaults.train.epochs null --defaults.train.steps 2 --defaults.train.batch_rows 2
     --defaults.train.validation_documents 4 --defaults.schedule.warmup_steps 1
