@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -346,29 +344,24 @@ def test_a_second_interrupt_stops_at_once(tmp_path, make_recipe, at_step):
     assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
 
 
-def test_a_process_that_is_told_to_stop(tmp_path, make_recipe, whole, losses):
+def test_a_process_that_is_told_to_stop(tmp_path, make_recipe, whole, losses, start):
     """The same through a real process: what it saved is what another process continues."""
-    program = (
-        "import os, signal, sys, torch\n"
-        "torch.set_num_threads(1)\n"
-        "from dateline.train.loop import train_model\n"
-        "from dateline.train.metrics import MetricsFile\n"
-        "from dateline.train.recipe import TrainRecipe\n"
-        "write = MetricsFile.write\n"
-        "def watched(self, kind, step, **values):\n"
-        "    write(self, kind, step, **values)\n"
-        "    if kind == 'train' and step == 3:\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
-        "MetricsFile.write = watched\n"
-        "train_model(TrainRecipe.model_validate_json(sys.argv[1]), __import__('pathlib').Path(sys.argv[2]))\n"
-    )
+    before = """
+import signal
+from dateline.train.metrics import MetricsFile
+write = MetricsFile.write
+def watched(self, kind, step, **values):
+    write(self, kind, step, **values)
+    if kind == "train" and step == 3:
+        os.kill(os.getpid(), signal.SIGTERM)
+MetricsFile.write = watched
+"""
     out = tmp_path / "run"
-    done = subprocess.run(
-        [sys.executable, "-c", program, make_recipe().model_dump_json(), str(out)],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "Interrupted: SIGTERM: stopped after step 3 of 8" in done.stderr
+    (process,) = start(make_recipe(), out, before=before)
+    process.join(120)
+    assert process.exitcode == 1
+    assert "Interrupted: SIGTERM: stopped after step 3 of 8" in (tmp_path / "said0.txt").read_text()
+    assert steps_saved(out) == [3]
     train_model(make_recipe(), out, resume=True)
     assert same_weights(out, whole)
     assert losses(out) == losses(whole)
