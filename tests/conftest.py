@@ -20,7 +20,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = (
     "experiment/test_jobs", "experiment/test_run", "train/test_loop", "end_to_end/test_readme", "train/test_parallel",
-    "end_to_end/test_recipes", "experiment/test_study", "train", "end_to_end", "report", "experiment", "corpus", "cli",
+    "end_to_end/test_recipes", "experiment/test_study", "cli/test_launch", "cli/test_train", "report/test_sections",
+    "corpus/test_executors", "train", "end_to_end", "report", "experiment", "corpus", "cli",
 )  # fmt: skip
 """Files, then folders, by the time that they take."""
 
