@@ -175,7 +175,7 @@ ODD = st.text(st.characters(exclude_categories=()), max_size=30)
 """Halves of surrogate pairs among them, which no file can hold."""
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.one_of(

@@ -432,7 +432,7 @@ def test_in_is_kept_and_dropped(
     assert read(joined) == found
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_any_bytes_end_in_records_or_one_line(tmp_path: Path, texts: bytes, sources: bytes) -> None:
     files = delivery(tmp_path, {"10-01-us.txt": texts, "sources.txt": sources})
