@@ -8,6 +8,7 @@ No deadline for single cases of a property: the first of them reads tables and l
 import signal
 
 import hypothesis
+import pytest
 import torch
 
 hypothesis.settings.register_profile("dateline", deadline=None)
@@ -22,3 +23,9 @@ def pytest_collection_modifyitems(items):
     items.sort(
         key=lambda item: not item.nodeid.startswith(("tests/end_to_end", "tests/report", "tests/train/test_loop"))
     )
+
+
+def pytest_runtest_setup(item):
+    """Skips tests marked `cuda` where there is no GPU; `pytest -m cuda` runs them alone."""
+    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")

@@ -229,7 +229,7 @@ def test_the_recorded_arguments_are_those_of_the_installed_pytorch():
         assert installed[name].default == parameter.default
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="varlen_attn (FlashAttention) needs a CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("key_value_heads", [2, 4])
 def test_cuda_agrees_with_the_cpu(key_value_heads):
     rows = [[100, 1, 155], [256], [31, 97, 64, 64]]
@@ -253,7 +253,7 @@ def test_cuda_agrees_with_the_cpu(key_value_heads):
         torch.testing.assert_close(cuda, cpu, rtol=0.03, atol=0.03)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="the refusal is of CUDA's kernel, so it needs a CUDA device")
+@pytest.mark.cuda
 def test_cuda_refuses_dropout():
     x = torch.zeros(1, 1, 8, 16, device="cuda", dtype=torch.bfloat16)
     documents = locate_documents(np.array([8], dtype=np.int32), "cuda")
