@@ -1,0 +1,187 @@
+"""The runs of news.yaml within a time budget: body tokens a run by the rate that this device reaches.
+
+    python benchmarks/gpu/news.py prepare --out DIR           (corpus and encoding: needs no GPU)
+    python benchmarks/gpu/news.py run --out DIR --seconds 225 --workers 6 [--dry-run]
+
+Six runs share one GPU, because a model of 34 million parameters leaves it idle between kernels. The four global runs are
+trained and evaluated first; where the time is up before the rest is finished, tables are made of what is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from dateline.config import load_recipe
+from dateline.corpus import corpus_stage
+from dateline.experiment import ExperimentRecipe
+from dateline.manifest import read_manifest
+from dateline.tokens.encode import encode_stage
+from dateline.train.callbacks import Callback
+from dateline.train.loop import train_model
+from dateline.train.recipe import TrainRecipe
+
+RECIPE = Path(__file__).parent / "news.yaml"
+TINY = (
+    "--defaults.model.size", "pico", "--defaults.train.batch_rows", "4", "--evaluate.protocol.num_documents", "24",
+    "--evaluate.resamples", "200",
+)  # fmt: skip
+"""What a dry run lays over the recipe."""
+START_SECONDS = 12.0
+"""Until a new process takes its first step."""
+TABLES_SECONDS = 30.0
+"""For tables, findings and report of all runs; the four global ones alone take less than half of it."""
+CAUTION = 0.8
+"""Share of the measured rate that is counted on."""
+PROBE_SECONDS = 8.0
+LEAST_TOKENS, MOST_TOKENS = 200_000, 30_000_000
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("prepare", "run"))
+    parser.add_argument("--out", type=Path, required=True, help="folder of the experiment")
+    parser.add_argument("--seconds", type=float, default=225, help="for all of it")
+    parser.add_argument("--workers", type=int, default=6, help="runs that share the GPU")
+    parser.add_argument("--dry-run", action="store_true", help="tiny models, some steps each")
+    args = parser.parse_args(words)
+    deadline = time.monotonic() + args.seconds
+    overrides = list(TINY) if args.dry_run else []
+    recipe = load_recipe(ExperimentRecipe, RECIPE, overrides)
+    prepare(recipe, args.out)
+    if args.what == "prepare":
+        return
+    runs = recipe.planned()
+    if args.dry_run:
+        tokens = 12_000
+    else:
+        rate = measure_rate(recipe, args.out, args.workers)
+        left = deadline - time.monotonic()
+        tokens = tokens_of_a_run(rate, left, len(runs), args.workers)
+        print(f"{args.workers} runs side by side: {rate:,.0f} tokens/s; {left:.0f} s left", flush=True)
+    print(f"{len(runs)} runs of {tokens:,} body tokens", flush=True)
+    overrides += ["--defaults.train.body_tokens", str(tokens)]
+    assert recipe.grid is not None
+    blocks = [block.model_dump(mode="json", exclude_unset=True) for block in recipe.grid.blocks]
+    for chosen in (blocks[:1], blocks):
+        seconds = deadline - time.monotonic() - TABLES_SECONDS
+        if not experiment(args.out, [*overrides, "--grid.blocks", json.dumps(chosen)], args.workers, seconds):
+            break
+    else:
+        return
+    finished = [block for block in map(block_of_run, runs) if is_finished(args.out, block)]
+    print(f"the time is up: tables of {len(finished)} of {len(runs)} runs", flush=True)
+    if finished:
+        experiment(args.out, [*overrides, "--grid.blocks", json.dumps(finished)], 1, TABLES_SECONDS)
+    raise SystemExit(1)
+
+
+def prepare(recipe: ExperimentRecipe, out: Path) -> None:
+    """Builds and encodes the corpus, where that is not done."""
+    corpus_stage(recipe.corpus).ensure(out / "corpus")
+    encode_stage(recipe.encode, out / "corpus").ensure(out / "encoded")
+
+
+class _Clock(Callback):
+    """Ends a run after some seconds, and knows its speed."""
+
+    def __init__(self) -> None:
+        self.first = 0.0
+        self.speeds: list[float] = []
+
+    def record(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
+        if kind != "train":
+            return
+        self.first = self.first or time.monotonic()
+        self.speeds.append(float(values["tokens_per_second"]))
+        if time.monotonic() > self.first + PROBE_SECONDS:
+            raise TimeoutError
+
+
+def measure_speed(recipe: TrainRecipe, out: str) -> float:
+    """Trains for some seconds; returns the median of tokens per second, without the first record."""
+    clock = _Clock()
+    with suppress(TimeoutError):
+        train_model(recipe, Path(out), callbacks=[clock])
+    return statistics.median(clock.speeds[1:] or clock.speeds)
+
+
+def measure_rate(recipe: ExperimentRecipe, out: Path, workers: int) -> float:
+    """Returns the tokens per second of several runs side by side, all together."""
+    one = recipe.run("global-with", 0, data=str(out / "encoded"))
+    training = one.train.model_copy(update={"log_every": 2})
+    one = one.model_copy(update={"train": training})
+    with (
+        tempfile.TemporaryDirectory() as root,
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+    ):
+        folders = [str(Path(root) / str(number)) for number in range(workers)]
+        return sum(pool.map(partial(measure_speed, one), folders))
+
+
+def tokens_of_a_run(rate: float, seconds: float, runs: int, workers: int) -> int:
+    """Returns the body tokens of a run, so that all runs and their tables take no longer than `seconds`.
+
+    Args:
+        rate: tokens per second of all workers together.
+        seconds: that are left.
+        runs: how many.
+        workers: that share them.
+    """
+    rounds = 1 + -(-(runs - 4) // workers)  # the four global runs, then the others
+    training = seconds - rounds * START_SECONDS - 1.5 * TABLES_SECONDS
+    fits = int(CAUTION * rate * max(0.0, training) / runs)
+    return min(MOST_TOKENS, max(LEAST_TOKENS, fits // 100_000 * 100_000))
+
+
+def experiment(out: Path, overrides: Sequence[str], workers: int, seconds: float) -> bool:
+    """Runs `dateline experiment` for so many seconds at most; returns whether it came to its end."""
+    if seconds <= 0:
+        return False
+    words = [sys.executable, "-m", "dateline", "experiment", str(RECIPE), "--out", str(out), "--workers", str(workers)]
+    process = subprocess.Popen([*words, *overrides])
+    try:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGTERM)  # it tells its workers, and ends
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        return False
+    if code:
+        print(f"dateline experiment: exit code {code}", flush=True)
+    return True
+
+
+def block_of_run(run: tuple[str, str, int]) -> dict[str, Any]:
+    """Returns the block of the grid that is this run alone, from its name, its family and its seed."""
+    _, family, seed = run
+    trained_on, _, metadata = family.rpartition("-")
+    return {"trained_on": trained_on, "metadata": metadata, "seeds": [seed]}
+
+
+def is_finished(out: Path, block: Mapping[str, Any]) -> bool:
+    """Says whether a run is trained and evaluated."""
+    name = f"{block['trained_on']}-{block['metadata']}-seed{block['seeds'][0]}"
+    return all(read_manifest(out / stage / name) is not None for stage in ("runs", "perplexity"))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "2")  # of each of the processes that share the machine
+    main()
