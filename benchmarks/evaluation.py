@@ -1,4 +1,4 @@
-"""Evaluation speed against a loop that scores one document at a time, with the same numbers; on a GPU where there is one.
+"""Evaluation speed against a loop that scores one document at a time, with the same numbers; on a GPU if there is one.
 
 Prints documents per second, ratios, and how far the numbers are apart in nats per token: over all documents, and for
 the worst one. Corpus and model are made in a temporary folder, from the newswire or from a file of news, or `--model`

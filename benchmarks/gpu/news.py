@@ -3,8 +3,8 @@
     python benchmarks/gpu/news.py prepare --out DIR           (corpus and encoding: needs no GPU)
     python benchmarks/gpu/news.py run --out DIR --seconds 225 --workers 6 [--dry-run]
 
-Six runs share one GPU, because a model of 34 million parameters leaves it idle between kernels. The four global runs are
-trained and evaluated first; where the time is up before the rest is finished, tables are made of what is.
+Six runs share one GPU, because a model of 34 million parameters leaves it idle between kernels. The four global runs
+are trained and evaluated first; where the time is up before the rest is finished, tables are made of what is.
 """
 
 from __future__ import annotations
