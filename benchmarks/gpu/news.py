@@ -76,10 +76,10 @@ def main(words: Sequence[str] | None = None) -> None:
     print(f"{len(runs)} runs of {tokens:,} body tokens", flush=True)
     overrides += ["--defaults.train.body_tokens", str(tokens)]
     assert recipe.grid is not None
-    blocks = [block.model_dump(mode="json", exclude_unset=True) for block in recipe.grid.blocks]
+    blocks = recipe.grid.blocks
     for chosen in (blocks[:1], blocks):
         seconds = deadline - time.monotonic() - TABLES_SECONDS
-        if not experiment(args.out, [*overrides, "--grid.blocks", json.dumps(chosen)], args.workers, seconds):
+        if not experiment(args.out, [*overrides, "--grid.blocks", json.dumps(list(chosen))], args.workers, seconds):
             break
     else:
         return
