@@ -63,7 +63,7 @@ timeout $((LIMIT / 2)) "$PYTHON" "$here/gpu/news.py" prepare --out "$WORK/news" 
 preparing=$!
 
 if [ -n "$DRY" ]; then chosen=(-k cpu); else chosen=(-m cuda); fi
-part tests 50 "$PYTHON" -m pytest -q -p no:cacheprovider "${chosen[@]}" tests/model/test_attention.py tests/train/test_cuda.py
+part tests 50 "$PYTHON" -m pytest -v --tb=short -p no:cacheprovider "${chosen[@]}" tests/model/test_attention.py tests/train/test_cuda.py
 
 if [ -n "$DRY" ]; then
   part training 165 "$PYTHON" "$here/gpu_training.py" --dry-run

@@ -6,6 +6,7 @@ python benchmarks/gpu/summary.py WORK OUT SECONDS
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -27,7 +28,14 @@ def main(work: Path, out: Path, seconds: str) -> None:
         "|---|---|--:|",
         *read(work / "times"),
     ]
-    lines += ["", "## Tests", "", *[line for line in read(work / "logs" / "tests.log") if line.strip()][-6:]]
+    tests = read(work / "logs" / "tests.log")
+    lines += [
+        "",
+        "## Tests",
+        "",
+        *[line for line in tests if re.search(r"(FAILED|ERROR)|= .*(passed|failed|error)", line)],
+    ]
+    lines += [f"{sum(' PASSED' in line for line in tests)} tests passed, by the log"]
     lines += ["", "## Training", "", *tables(read(work / "logs" / "training.log"))]
     lines += ["", "## Inference", "", *tables(read(out / "inference.md"))]
     news = [

@@ -37,12 +37,6 @@ def test_bfloat16_training_follows_float32(device, make_recipe, losses, tmp_path
     np.testing.assert_allclose(found[1], found[0], rtol=0.02)
 
 
-@pytest.mark.cuda
-def test_compiled_training_follows_float32(make_recipe, losses, reference, tmp_path):
-    train_model(make_recipe(steps=8, device="cuda", precision="bfloat16", compile="on"), tmp_path / "run")
-    np.testing.assert_allclose(training_losses(losses, tmp_path / "run"), reference[1], rtol=0.02)
-
-
 @pytest.mark.parametrize(
     ("device", "how"),
     [("cpu", "selective"), *(pytest.param("cuda", how, marks=pytest.mark.cuda) for how in ("selective", "full"))],
@@ -119,3 +113,9 @@ def test_the_loss_and_its_gradients_are_pytorchs(device):
     found = [loss, *torch.autograd.grad(loss, inputs)]
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one.cpu().double(), other, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.cuda
+def test_compiled_training_follows_float32(make_recipe, losses, reference, tmp_path):
+    train_model(make_recipe(steps=8, device="cuda", precision="bfloat16", compile="on"), tmp_path / "run")
+    np.testing.assert_allclose(training_losses(losses, tmp_path / "run"), reference[1], rtol=0.02)
