@@ -26,6 +26,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from dateline.config import load_recipe
 from dateline.corpus import corpus_stage
 from dateline.experiment import ExperimentRecipe
@@ -48,6 +50,8 @@ TABLES_SECONDS = 30.0
 CAUTION = 0.8
 """Share of the measured rate that is counted on."""
 PROBE_SECONDS = 8.0
+SAMPLED = 100
+"""Articles of a country in a dry run."""
 LEAST_TOKENS, MOST_TOKENS = 200_000, 30_000_000
 
 
@@ -60,7 +64,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--dry-run", action="store_true", help="tiny models, some steps each")
     args = parser.parse_args(words)
     deadline = time.monotonic() + args.seconds
-    overrides = list(TINY) if args.dry_run else []
+    overrides = [*TINY, "--corpus.paths", json.dumps([str(sample(args.out))])] if args.dry_run else []
     recipe = load_recipe(ExperimentRecipe, RECIPE, overrides)
     prepare(recipe, args.out)
     if args.what == "prepare":
@@ -88,6 +92,21 @@ def main(words: Sequence[str] | None = None) -> None:
     if finished:
         experiment(args.out, [*overrides, "--grid.blocks", json.dumps(finished)], 1, TABLES_SECONDS)
     raise SystemExit(1)
+
+
+def sample(out: Path) -> Path:
+    """Writes some articles of each country that has a hundred, beside the folder of a dry run; returns the file."""
+    path = out.with_name("sample.parquet")
+    if not path.is_file():
+        news = pq.read_table(load_recipe(ExperimentRecipe, RECIPE, []).corpus.paths[0])
+        countries = news.column("country").to_pylist()
+        rows: dict[str, list[int]] = {}
+        for number, country in enumerate(countries):
+            rows.setdefault(country, []).append(number)
+        chosen = [number for numbers in rows.values() if len(numbers) >= 100 for number in numbers[:SAMPLED]]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(news.take(chosen), path)
+    return path
 
 
 def prepare(recipe: ExperimentRecipe, out: Path) -> None:
