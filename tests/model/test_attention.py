@@ -229,6 +229,20 @@ def test_the_recorded_arguments_are_those_of_the_installed_pytorch():
         assert installed[name].default == parameter.default
 
 
+@pytest.mark.parametrize("key_value_heads", [1, 2, 4])
+def test_the_kernel_of_the_installed_pytorch_takes_our_call_forward_and_backward(key_value_heads):
+    """On tensors without numbers, as torch.compile uses: the operation checks its arguments and gives shapes."""
+    inputs = [
+        torch.empty(700, heads, 64, dtype=torch.bfloat16, device="meta", requires_grad=True)
+        for heads in (4, key_value_heads, key_value_heads)
+    ]
+    documents = attention.Documents(torch.empty(9, dtype=torch.int32, device="meta"), 256)
+    out = flash_attention(*inputs, documents, scaling=0.1)
+    assert out.shape == (700, 4, 64)
+    out.sum().backward()
+    assert [x.grad.shape for x in inputs] == [x.shape for x in inputs]
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize("key_value_heads", [2, 4])
 def test_cuda_agrees_with_the_cpu(key_value_heads):

@@ -21,7 +21,7 @@ ATTENTION = "dateline_documents"
 BLOCK = 64
 """On the CPU, segments whose lengths round up to the same multiple of this share a kernel call."""
 GROUPED_KERNEL = "enable_gqa" in signature(varlen_attn).parameters
-"""Whether `varlen_attn` takes fewer heads of keys than of queries: since PyTorch 2.12 or 2.13, not in 2.11."""
+"""Whether `varlen_attn` takes fewer heads of keys than of queries: in PyTorch 2.13 it does, in 2.11 it does not."""
 
 
 class Documents(NamedTuple):
