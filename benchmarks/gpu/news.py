@@ -39,7 +39,7 @@ from dateline.train.recipe import TrainRecipe
 
 RECIPE = Path(__file__).parent / "news.yaml"
 TINY = (
-    "--defaults.model.size", "pico", "--defaults.train.batch_rows", "4", "--evaluate.protocol.num_documents", "24",
+    "--defaults.model.size", "pico", "--defaults.train.batch_rows", "4", "--evaluate.protocol.num_documents", "8",
     "--evaluate.resamples", "200",
 )  # fmt: skip
 """What a dry run lays over the recipe."""
@@ -87,10 +87,11 @@ def main(words: Sequence[str] | None = None) -> None:
             break
     else:
         return
-    finished = [block for block in map(block_of_run, runs) if is_finished(args.out, block)]
+    finished = [run for run in runs if is_finished(args.out, run[0])]
     print(f"the time is up: tables of {len(finished)} of {len(runs)} runs", flush=True)
     if finished:
-        experiment(args.out, [*overrides, "--grid.blocks", json.dumps(finished)], 1, TABLES_SECONDS)
+        alone = json.dumps(blocks_of(finished))
+        experiment(args.out, [*overrides, "--grid.blocks", alone], 1, TABLES_SECONDS)
     raise SystemExit(1)
 
 
@@ -188,17 +189,18 @@ def experiment(out: Path, overrides: Sequence[str], workers: int, seconds: float
     return True
 
 
-def block_of_run(run: tuple[str, str, int]) -> dict[str, Any]:
-    """Returns the block of the grid that is this run alone, from its name, its family and its seed."""
-    _, family, seed = run
-    trained_on, _, metadata = family.rpartition("-")
-    return {"trained_on": trained_on, "metadata": metadata, "seeds": [seed]}
+def blocks_of(runs: Sequence[tuple[str, str, int]]) -> list[dict[str, Any]]:
+    """Returns the blocks of a grid of these runs alone, from the name, the family and the seed of each."""
+    seeds: dict[str, list[int]] = {}
+    for _, family, seed in runs:
+        seeds.setdefault(family, []).append(seed)
+    names = {family: family.rpartition("-") for family in seeds}
+    return [{"trained_on": names[one][0], "metadata": names[one][2], "seeds": seeds[one]} for one in seeds]
 
 
-def is_finished(out: Path, block: Mapping[str, Any]) -> bool:
+def is_finished(out: Path, run: str) -> bool:
     """Says whether a run is trained and evaluated."""
-    name = f"{block['trained_on']}-{block['metadata']}-seed{block['seeds'][0]}"
-    return all(read_manifest(out / stage / name) is not None for stage in ("runs", "perplexity"))
+    return all(read_manifest(out / stage / run) is not None for stage in ("runs", "perplexity"))
 
 
 if __name__ == "__main__":

@@ -75,8 +75,8 @@ else
 fi
 
 wait "$preparing" || echo "run.sh: the news could not be prepared; see prepare.log in logs.tar.gz"
-if [ -n "$DRY" ]; then workers=2; else workers=6; fi
-part news 225 "$PYTHON" "$here/gpu/news.py" run --out "$WORK/news" --seconds 215 --workers "$workers" ${tiny[@]+"${tiny[@]}"}
+if [ -n "$DRY" ]; then workers=2 seconds=1200; else workers=6 seconds=215; fi
+part news 225 "$PYTHON" "$here/gpu/news.py" run --out "$WORK/news" --seconds "$seconds" --workers "$workers" ${tiny[@]+"${tiny[@]}"}
 
 model="$WORK/news/runs/global-with-seed0"
 if [ -n "$DRY" ]; then

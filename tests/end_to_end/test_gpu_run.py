@@ -57,14 +57,13 @@ def test_the_news_are_sixteen_runs_of_34_million_parameters():
     assert recipe.grid.blocks[0] == {"trained_on": "global", "metadata": "all", "seeds": [0, 1]}
 
 
-def test_a_run_stands_alone_as_a_block(tmp_path):
+def test_finished_runs_make_a_grid_of_their_own(tmp_path):
     news = script("news")
-    recipe = load_recipe(ExperimentRecipe, news.RECIPE, list(news.TINY))
-    for run in recipe.planned():
-        block = news.block_of_run(run)
-        alone = load_recipe(ExperimentRecipe, news.RECIPE, ["--grid.blocks", json.dumps([block])])
-        assert alone.planned() == [run]
-        assert not news.is_finished(tmp_path, block)
+    runs = load_recipe(ExperimentRecipe, news.RECIPE, []).planned()
+    for chosen in (runs, runs[:1], runs[1::3], runs[-2:]):
+        blocks = json.dumps(news.blocks_of(chosen))
+        assert load_recipe(ExperimentRecipe, news.RECIPE, ["--grid.blocks", blocks]).planned() == chosen
+    assert not news.is_finished(tmp_path, runs[0][0])
 
 
 @pytest.mark.parametrize("rate", [5e4, 3e5, 1e6])
