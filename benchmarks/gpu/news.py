@@ -39,9 +39,15 @@ from dateline.train.recipe import TrainRecipe
 
 RECIPE = Path(__file__).parent / "news.yaml"
 TINY = (
-    "--defaults.model.size", "pico", "--defaults.train.batch_rows", "4", "--evaluate.protocol.num_documents", "8",
-    "--evaluate.resamples", "200",
-)  # fmt: skip
+    "--defaults.model.size",
+    "pico",
+    "--defaults.train.batch_rows",
+    "4",
+    "--evaluate.protocol.num_documents",
+    "8",
+    "--evaluate.resamples",
+    "200",
+)
 """What a dry run lays over the recipe."""
 START_SECONDS = 12.0
 """Until a new process takes its first step."""

@@ -190,9 +190,22 @@ def varlen_attn_2_11(
 
 
 def varlen_attn_2_13(
-    query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, return_aux=None, scale=None, window_size=(-1, -1),
-    enable_gqa=False, seqused_k=None, block_table=None, num_splits=None,
-):  # fmt: skip
+    query,
+    key,
+    value,
+    cu_seq_q,
+    cu_seq_k,
+    max_q,
+    max_k,
+    *,
+    return_aux=None,
+    scale=None,
+    window_size=(-1, -1),
+    enable_gqa=False,
+    seqused_k=None,
+    block_table=None,
+    num_splits=None,
+):
     """Has the arguments of PyTorch 2.13, and refuses what that refuses."""
     assert enable_gqa or query.shape == key.shape
     assert seqused_k is block_table is num_splits is None
