@@ -89,10 +89,12 @@ def main(words: Sequence[str] | None = None) -> None:
     blocks = recipe.grid.blocks
     for chosen in (blocks[:1], blocks):
         seconds = deadline - time.monotonic() - TABLES_SECONDS
-        if not experiment(args.out, [*overrides, "--grid.blocks", json.dumps(list(chosen))], args.workers, seconds):
+        words = [*overrides, "--grid.blocks", json.dumps(list(chosen))]
+        code = experiment(args.out, words, args.workers, seconds)
+        if code is None:
             break
     else:
-        return
+        raise SystemExit(code)
     finished = [run for run in runs if is_finished(args.out, run[0])]
     print(f"the time is up: tables of {len(finished)} of {len(runs)} runs", flush=True)
     if finished:
@@ -174,14 +176,14 @@ def tokens_of_a_run(rate: float, seconds: float, runs: int, workers: int) -> int
     return min(MOST_TOKENS, max(LEAST_TOKENS, fits // 100_000 * 100_000))
 
 
-def experiment(out: Path, overrides: Sequence[str], workers: int, seconds: float) -> bool:
-    """Runs `dateline experiment` for so many seconds at most; returns whether it came to its end."""
+def experiment(out: Path, overrides: Sequence[str], workers: int, seconds: float) -> int | None:
+    """Runs `dateline experiment` for so many seconds at most; returns its exit code, None where it was stopped."""
     if seconds <= 0:
-        return False
+        return None
     words = [sys.executable, "-m", "dateline", "experiment", str(RECIPE), "--out", str(out), "--workers", str(workers)]
     process = subprocess.Popen([*words, *overrides])
     try:
-        code = process.wait(seconds)
+        return process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGTERM)  # it tells its workers, and ends
         try:
@@ -189,10 +191,7 @@ def experiment(out: Path, overrides: Sequence[str], workers: int, seconds: float
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        return False
-    if code:
-        print(f"dateline experiment: exit code {code}", flush=True)
-    return True
+        return None
 
 
 def blocks_of(runs: Sequence[tuple[str, str, int]]) -> list[dict[str, Any]]:
