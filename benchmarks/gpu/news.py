@@ -58,6 +58,7 @@ CAUTION = 0.8
 PROBE_SECONDS = 8.0
 SAMPLED = 100
 """Articles of a country in a dry run."""
+DRY_TOKENS = 12_000
 LEAST_TOKENS, MOST_TOKENS = 200_000, 30_000_000
 
 
@@ -76,13 +77,10 @@ def main(words: Sequence[str] | None = None) -> None:
     if args.what == "prepare":
         return
     runs = recipe.planned()
-    if args.dry_run:
-        tokens = 12_000
-    else:
-        rate = measure_rate(recipe, args.out, args.workers)
-        left = deadline - time.monotonic()
-        tokens = tokens_of_a_run(rate, left, len(runs), args.workers)
-        print(f"{args.workers} runs side by side: {rate:,.0f} tokens/s; {left:.0f} s left", flush=True)
+    rate = measure_rate(recipe, args.out, args.workers)
+    left = deadline - time.monotonic()
+    print(f"{args.workers} runs side by side: {rate:,.0f} tokens/s; {left:.0f} s left", flush=True)
+    tokens = DRY_TOKENS if args.dry_run else tokens_of_a_run(rate, left, len(runs), args.workers)
     print(f"{len(runs)} runs of {tokens:,} body tokens", flush=True)
     overrides += ["--defaults.train.body_tokens", str(tokens)]
     assert recipe.grid is not None
