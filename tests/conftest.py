@@ -9,6 +9,7 @@ No deadline for single cases of a property: the first of them reads tables and l
 import signal
 
 import hypothesis
+import pytest
 import torch
 
 hypothesis.settings.register_profile("dateline", deadline=None, max_examples=30)
@@ -34,3 +35,9 @@ def pytest_collection_modifyitems(items):
         return next((number for number, long in enumerate(LONGEST) if name.startswith(long)), len(LONGEST))
 
     items.sort(key=place)
+
+
+def pytest_runtest_setup(item):
+    """Skips tests marked `cuda` where there is no GPU; `pytest -m cuda` runs them alone."""
+    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
