@@ -1,205 +1,378 @@
-"""The one decoder: continuations of prompts, greedy or sampled, and what a model writes behind a headline.
+"""The decoding loop: one text from one or several prefixes, many texts in a batch.
 
-A sampled token depends on nothing but the model, the prompt and its key, so that a text stays the same whatever else is
-decoded beside it.
+A text is written from one or more rows, each a prefix in front of the same prompt. A blend makes one distribution of
+theirs (guidance, mixture), one token is chosen from it, and every row reads that token. All rows of all texts are one
+batch with one cache, padded on the left. A sampled token depends on nothing but the model, the rows and the key of its
+text, up to rounding: a text stays the same whatever else is decoded beside it.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import inspect
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from dateline.conditions import Field, Metadata, render
 from dateline.errors import UserError
-from dateline.model.load import Precision, Subject, load_subject
-from dateline.progress import Advance, progress
-from dateline.records import prompt_text, stable_hash
+from dateline.generate.sampling import Sampling, gumbel
+from dateline.model.load import Precision, Subject
+from dateline.progress import Advance
 
 if TYPE_CHECKING:
     import torch
 
 Tokens = npt.NDArray[np.int32]
+Finish = Literal["end", "stop", "length"]
+"""Why a text ends: the end-of-text token, a stop string, or its length."""
 
-NUM_TOKENS = 60
-"""Of the continuation of a headline, at most."""
-_PLACE = ("domain", "country", "continent")
+BATCH_TOKENS = 16_384
+"""Tokens in a batch, padding and tokens to come included."""
+PLAUSIBILITY = 0.1
+"""Share of the best token's conditional probability below which guidance does not raise a token."""
 
 
-def decode(
+@dataclass(frozen=True)
+class Request:
+    """One text to write."""
+
+    rows: tuple[Tokens, ...]
+    """Tokens from BOS on, `<bos> prefix prompt`, one row a prefix."""
+    prompt: int
+    """The last so many tokens of every row are the prompt, the same in all."""
+    key: tuple[str, ...] = ()
+    """What the random numbers are a hash of, together with position and token; not needed at temperature 0."""
+
+
+@dataclass
+class Written:
+    """A text that is being written, or is finished."""
+
+    ids: list[int] = field(default_factory=list)
+    """Tokens so far, without the end-of-text token."""
+    text: str = ""
+    """Without special tokens; cut before a stop string."""
+    finish: Finish | None = None
+    log_posterior: npt.NDArray[np.float64] | None = None
+    """Of a mixture: log p(row | prompt and text so far), shape [rows]."""
+
+
+class Blend(Protocol):
+    """Makes one distribution of the rows of a text."""
+
+    def begin(self, history: Sequence[npt.NDArray[np.float64]]) -> None:
+        """Takes log p(prompt | row) in nats of every text, each of shape [rows]; called once a batch."""
+
+    def mix(self, logits: torch.Tensor) -> torch.Tensor:
+        """Returns logits of shape [texts, vocabulary] from those of all rows, [texts, rows, vocabulary]."""
+
+    def observe(self, logits: torch.Tensor, tokens: torch.Tensor) -> npt.NDArray[np.float64] | None:
+        """Takes the chosen tokens, shape [texts]; returns the log posterior of the rows, where the blend has one."""
+
+
+class Plain:
+    """The only row as it is."""
+
+    def begin(self, history: Sequence[npt.NDArray[np.float64]]) -> None:
+        """Needs nothing."""
+
+    def mix(self, logits: torch.Tensor) -> torch.Tensor:
+        """Returns the logits of the only row."""
+        return logits[:, 0]
+
+    def observe(self, logits: torch.Tensor, tokens: torch.Tensor) -> None:
+        """Learns nothing."""
+
+
+@dataclass
+class Guidance(Plain):
+    """Classifier-free guidance: base + strength (conditional - base), with rows (base, conditional).
+
+    0 is the base, 1 is plain conditioning. Outside of 0 to 1 the difference is extrapolated, which lifts absurd tokens
+    with a small probability in both rows: tokens whose conditional probability is below `plausibility` times that of
+    the best one stay out there. Between 0 and 1 nothing is extrapolated and nothing stays out.
+    """
+
+    strength: float
+    plausibility: float = PLAUSIBILITY
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.strength):
+            raise UserError(f"guidance is {self.strength!r}; give a finite number: 0 for no place, 1 for plain use of it")
+        if not 0 <= self.plausibility <= 1:
+            raise UserError(f"plausibility is {self.plausibility!r}; give a number from 0 (no mask) to 1")
+
+    def mix(self, logits: torch.Tensor) -> torch.Tensor:
+        """Returns the guided logits."""
+        base, conditional = logits[:, 0], logits[:, 1]
+        if 0 <= self.strength <= 1:
+            return base + self.strength * (conditional - base)
+        mixed = base + self.strength * (conditional - base)
+        if self.plausibility > 0:
+            lowest = conditional.amax(-1, keepdim=True) + math.log(self.plausibility)
+            mixed = mixed.masked_fill(conditional < lowest, -math.inf)
+        return mixed
+
+
+@dataclass
+class Mixture:
+    """p(token) = sum over rows of p(row | prompt and text so far) p(token | row), updated token by token."""
+
+    log_prior: npt.NDArray[np.float64]
+    """Of the rows, shape [rows]; minus infinity for none."""
+
+    def begin(self, history: Sequence[npt.NDArray[np.float64]]) -> None:
+        """Starts from the prior and what the prompt says."""
+        self._log_joint = self.log_prior + np.stack(history)
+
+    def mix(self, logits: torch.Tensor) -> torch.Tensor:
+        """Returns the logarithm of the mixture."""
+        import torch
+
+        weights = torch.from_numpy(self._log_posterior()).to(logits.device)
+        return (weights[..., None] + logits.log_softmax(-1)).logsumexp(1)
+
+    def observe(self, logits: torch.Tensor, tokens: torch.Tensor) -> npt.NDArray[np.float64]:
+        """Updates the posterior by Bayes' rule."""
+        of_token = logits.log_softmax(-1).take_along_dim(tokens[:, None, None], -1).squeeze(-1)
+        self._log_joint = self._log_joint + of_token.cpu().numpy()
+        return self._log_posterior()
+
+    def _log_posterior(self) -> npt.NDArray[np.float64]:
+        result: npt.NDArray[np.float64] = self._log_joint - np.logaddexp.reduce(self._log_joint, axis=1, keepdims=True)
+        return result
+
+
+def write(
     subject: Subject,
-    prompts: Sequence[Tokens],
+    requests: Sequence[Request],
+    sampling: Sampling,
     *,
-    num_tokens: int,
-    temperature: float = 0.0,
-    keys: Sequence[tuple[str, ...]] = (),
-    batch_tokens: int = 1,
+    blend: Blend | None = None,
+    batch_tokens: int = BATCH_TOKENS,
     precision: Precision = "float32",
     advance: Advance | None = None,
-) -> list[str]:
-    """Continues prompts until the end-of-text token.
-
-    Prompts of one length are read together, so that there is no padding. Settings in the `generation_config.json` of
-    a model folder (penalties, suppressed tokens) do not count.
+) -> list[Written]:
+    """Writes texts, in batches of similar length.
 
     Args:
         subject: the model.
-        prompts: tokens from BOS on; the caller sees to it that they leave room for `num_tokens`.
-        num_tokens: of each continuation, at most.
-        temperature: 0 takes the likeliest token each time; above, tokens are sampled from the whole vocabulary.
-        keys: of each prompt, what its random numbers are a hash of, together with the position of the token; not
-            needed at temperature 0.
-        batch_tokens: tokens in a batch, prompts and continuations; 1 decodes every prompt by itself.
-        precision: of the forward pass.
-        advance: progress callback, called with the number of prompts that are finished.
+        requests: what is continued; all with the same number of rows.
+        sampling: how tokens are chosen.
+        blend: what makes one distribution of several rows; None where there is one row.
+        batch_tokens: tokens in a batch; 1 writes every text by itself.
+        precision: of the forward pass; distributions are computed in float64 in any case.
+        advance: progress callback, called with the number of texts that are finished.
 
     Returns:
-        The text of each continuation, without special tokens.
+        A finished text for each request.
+
+    Raises:
+        UserError: where a row and the text do not fit into the model, or its logits are not finite.
 
     Example:
         >>> prompt = np.array([subject.bos, *subject.encode(["TITLE: Rates rise\\n\\nCONTENT:"])[0]])
-        >>> decode(subject, [prompt], num_tokens=5)
-        [' The central bank said on']
+        >>> write(subject, [Request((prompt,), len(prompt) - 1)], Sampling(max_tokens=5, temperature=0))[0].text
+        ' The central bank said on'
     """
-    import torch
-    import transformers
-
-    model, tokenizer = subject.model, subject.tokenizer
-    eos = tokenizer.eos_token_id
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else eos if eos is not None else subject.bos
-    make: Any = transformers.GenerationConfig
-    settings = make(max_new_tokens=num_tokens, eos_token_id=eos, pad_token_id=pad, use_cache=True, do_sample=False)
-    by_length: defaultdict[int, list[int]] = defaultdict(list)
-    for position, prompt in enumerate(prompts):
-        by_length[len(prompt)].append(position)
-    texts = [""] * len(prompts)
-    of_folder, model.generation_config = model.generation_config, make()  # generate takes from it what is not set above
-    try:
-        for length, members in sorted(by_length.items(), reverse=True):
-            size = max(1, batch_tokens // (length + num_tokens))
-            for start in range(0, len(members), size):
-                batch = members[start : start + size]
-                ids = torch.from_numpy(np.stack([prompts[position] for position in batch]).astype(np.int64))
-                input_ids = ids.to(model.device)
-                sample = [_Sample([keys[at] for at in batch], temperature, length)] if temperature > 0 else []
-                with (
-                    torch.no_grad(),
-                    torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bfloat16"),
-                ):
-                    output = model.generate(
-                        input_ids,
-                        attention_mask=torch.ones_like(input_ids),
-                        generation_config=settings,
-                        logits_processor=transformers.LogitsProcessorList(sample),
-                    )
-                for position, written in zip(batch, output[:, length:].tolist(), strict=True):
-                    end = written.index(eos) if eos in written else len(written)
-                    texts[position] = tokenizer.decode(
-                        written[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False
-                    )
-                if advance is not None:
-                    advance(len(batch))
-    finally:
-        model.generation_config = of_folder
-    return texts
+    check_room(subject, requests, sampling.max_tokens)
+    order = sorted(range(len(requests)), key=lambda at: -_width(requests[at]))
+    results = [Written() for _ in requests]
+    while order:
+        room = (_width(requests[order[0]]) + sampling.max_tokens) * len(requests[order[0]].rows)
+        size = max(1, batch_tokens // room)
+        members, order = order[:size], order[size:]
+        for texts in steps(subject, [requests[at] for at in members], sampling, blend, precision):
+            pass
+        for at, text in zip(members, texts, strict=True):
+            results[at] = text
+        if advance is not None:
+            advance(len(members))
+    return results
 
 
-class _Sample:
-    """Leaves of every row of logits the one token that is drawn, by inversion of the cumulative distribution."""
-
-    def __init__(self, keys: Sequence[tuple[str, ...]], temperature: float, length: int) -> None:
-        self.keys, self.temperature, self.length = keys, temperature, length
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        step = str(input_ids.shape[1] - self.length)
-        cumulative = (scores.double() / self.temperature).softmax(-1).cumsum(-1)
-        draws = [stable_hash(*key, step) / 2.0**64 for key in self.keys]
-        levels = cumulative.new_tensor(draws)[:, None] * cumulative[:, -1:]
-        chosen = (cumulative <= levels).sum(-1, keepdim=True).clamp(max=scores.shape[-1] - 1)
-        return scores.new_full(scores.shape, -float("inf")).scatter(1, chosen, 0.0)
-
-
-def continuations(
-    model_folder: Path,
-    headlines: Sequence[str],
-    places: Sequence[Metadata | None],
-    *,
-    run: str,
-    fields: Sequence[Field] | None = None,
-    num_tokens: int = NUM_TOKENS,
-    temperature: float = 0.0,
-    seed: int = 0,
-    device: str = "auto",
-    precision: Precision = "float32",
-) -> list[dict[str, Any]]:
-    """Continues every headline conditioned on every place.
-
-    Args:
-        model_folder: a Hugging Face folder of a causal language model, or the output of `dateline train`.
-        headlines: titles without `TITLE:`.
-        places: what the prefix shows; None for no prefix.
-        run: the model's name in the result.
-        fields: of the prefix; None for those that the model was trained with.
-        num_tokens: of each continuation, at most; it ends earlier at EOS.
-        temperature: 0 takes the likeliest token each time; above, tokens are sampled.
-        seed: of the samples, together with headline and place: adding a place leaves the other texts as they are.
-        device: `auto`, `cpu`, `cuda`.
-        precision: of the forward pass.
-
-    Returns:
-        Dictionaries `{"headline", "run", "place", "continuation"}`, headline by headline; `place` has `domain`,
-        `country` and `continent`, or nothing.
+def check_room(subject: Subject, requests: Sequence[Request], max_tokens: int) -> None:
+    """Refuses requests that do not fit into the model.
 
     Raises:
-        UserError: where the model cannot be loaded, or a headline leaves no room for a continuation.
-
-    Example:
-        >>> lagos = Metadata(domain="punchng.com", country="ng", continent="Africa")
-        >>> continuations(Path("runs/first"), ["Rates rise"], [None, lagos], run="first")[1]["place"]
-        {'domain': 'punchng.com', 'country': 'ng', 'continent': 'Africa'}
+        UserError: which shows the prompt and the numbers.
     """
-    if num_tokens < 1 or temperature < 0:
-        raise UserError(f"num_tokens must be 1 or more and temperature 0 or more, not {num_tokens} and {temperature}")
-    subject = load_subject(model_folder, device=device, precision=precision)
-    shown = tuple(fields) if fields is not None else subject.fields
-    pairs = [(headline, place) for headline in headlines for place in places]
-    prompts = [_prompt(subject, headline, place, shown, num_tokens) for headline, place in pairs]
-    with progress("samples", len(pairs), "texts") as advance:
-        texts = decode(
-            subject,
-            prompts,
-            num_tokens=num_tokens,
-            temperature=temperature,
-            keys=[("sample", str(seed), headline, *(place or ())) for headline, place in pairs],
-            precision=precision,
-            advance=advance,
-        )
-    return [
-        {
-            "headline": headline,
-            "run": run,
-            "place": {} if place is None else {name: getattr(place, name) for name in _PLACE},
-            "continuation": text,
-        }
-        for (headline, place), text in zip(pairs, texts, strict=True)
-    ]
+    subject.check_fits(max(int(row.max()) for request in requests for row in request.rows))
+    for request in requests if subject.positions is not None else ():
+        if _width(request) + max_tokens > subject.positions:
+            shown = subject.tokenizer.decode(request.rows[0][-request.prompt :][:20].tolist())
+            raise UserError(
+                f"the prompt {shown[:40]!r} takes {_width(request)} tokens with its prefix and leaves no room for "
+                f"{max_tokens} of the model's {subject.positions}; shorten one of them"
+            )
 
 
-def _prompt(
-    subject: Subject, headline: str, place: Metadata | None, fields: Sequence[Field], num_tokens: int
-) -> Tokens:
-    """Returns `<bos> prefix TITLE: headline CONTENT:`, prefix and body tokenized apart, as in training."""
-    prefix = render(place, fields, prefix_format=subject.prefix_format) if place is not None else ""
-    bos = np.array([subject.bos], dtype=np.int32)
-    prompt = np.concatenate([bos, *subject.encode([prefix, prompt_text(headline)])])
-    subject.check_fits(int(prompt.max()))
-    if subject.positions is not None and len(prompt) + num_tokens > subject.positions:
-        raise UserError(
-            f"the headline '{headline[:40]}' takes {len(prompt)} tokens with its prefix and leaves no room for "
-            f"{num_tokens} of the model's {subject.positions}; shorten one of them"
-        )
-    return prompt
+def steps(
+    subject: Subject,
+    requests: Sequence[Request],
+    sampling: Sampling,
+    blend: Blend | None = None,
+    precision: Precision = "float32",
+) -> Iterator[list[Written]]:
+    """Writes texts as one batch and yields them after every token, the same objects each time, until all are finished.
+
+    Arguments are those of `write`.
+    """
+    import torch
+
+    blend = blend if blend is not None else Plain()
+    num_rows = len(requests[0].rows)
+    assert all(len(request.rows) == num_rows for request in requests), "all texts of a batch have equally many rows"
+    model, eos = subject.model, subject.tokenizer.eos_token_id
+    rows = _Rows(model, [row for request in requests for row in request.rows], precision)
+    first = rows.read(max(request.prompt for request in requests) + 1 if isinstance(blend, Mixture) else 1)
+    blend.begin(_prompt_log_probabilities(first, requests) if isinstance(blend, Mixture) else [])
+    logits = first[:, -1].double()
+    vocabulary = logits.shape[-1]
+    processors = sampling.processors()
+    seen = [request.rows[0][-request.prompt :] if request.prompt else request.rows[0][:0] for request in requests]
+    history = torch.full((len(requests), max(map(len, seen))), vocabulary)  # which the penalty takes for no token
+    for at, own in enumerate(seen):
+        history[at, : len(own)] = torch.from_numpy(own.astype(np.int64))
+    history = history.to(model.device)
+    texts = [Written() for _ in requests]
+    for step in range(sampling.max_tokens):
+        if not bool(torch.isfinite(logits).all()):
+            hint = "use float32" if precision != "float32" else "the checkpoint holds broken weights"
+            raise UserError(f"{subject.folder}: the logits of the next token are not finite; {hint}")
+        by_text = logits.view(len(requests), num_rows, vocabulary)
+        scores = blend.mix(by_text)
+        for processor in processors:
+            scores = processor(history, scores)
+        if sampling.temperature > 0:
+            scores = scores + gumbel([request.key for request in requests], step, vocabulary).to(scores.device)
+        tokens = scores.argmax(-1)
+        posteriors = blend.observe(by_text, tokens)
+        for at, (text, token) in enumerate(zip(texts, tokens.tolist(), strict=True)):
+            if text.finish is None:
+                _add(text, token, subject.tokenizer, eos, sampling)
+                text.log_posterior = None if posteriors is None else posteriors[at]
+        yield texts
+        if all(text.finish is not None for text in texts):
+            return
+        history = torch.cat([history, tokens[:, None]], dim=1)
+        logits = rows.add(tokens.repeat_interleave(num_rows))[:, -1].double()
+
+
+def pieces(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    """Returns what each token adds to a text; a character of several tokens stands at the last of them."""
+    result, shown = [], ""
+    for end in range(1, len(ids) + 1):
+        text = decode_tokens(tokenizer, ids[:end])
+        whole = text if end == len(ids) or not text.endswith("\ufffd") else shown
+        result.append(whole[len(shown) :])
+        shown = whole
+    return result
+
+
+def decode_tokens(tokenizer: Any, ids: Sequence[int]) -> str:
+    """Returns the text of tokens without special ones, blanks as they are."""
+    return str(tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def settled(text: Written, stop: Sequence[str]) -> str:
+    """Returns the part of an unfinished text that no later token changes: no half characters, no begun stop string."""
+    if text.finish is not None:
+        return text.text
+    sure = text.text.rstrip("\ufffd")
+    held = max((n for one in stop for n in range(1, len(one)) if sure.endswith(one[:n])), default=0)
+    return sure[: len(sure) - held]
+
+
+def _add(text: Written, token: int, tokenizer: Any, eos: int | None, sampling: Sampling) -> None:
+    """Adds a token to a text, or ends it."""
+    if token == eos:
+        text.finish = "end"
+        return
+    text.ids.append(token)
+    text.text = decode_tokens(tokenizer, text.ids)
+    places = [found for one in sampling.stop if (found := text.text.find(one)) >= 0]
+    if places:
+        text.text, text.finish = text.text[: min(places)], "stop"
+    elif len(text.ids) == sampling.max_tokens:
+        text.finish = "length"
+
+
+def _width(request: Request) -> int:
+    return max(map(len, request.rows))
+
+
+def _prompt_log_probabilities(logits: torch.Tensor, requests: Sequence[Request]) -> list[npt.NDArray[np.float64]]:
+    """Returns log p(prompt | row) in nats of each request's rows, from the logits of the last positions of all rows."""
+    import torch
+
+    result = []
+    for request, rows in zip(requests, logits.split(len(requests[0].rows)), strict=True):
+        assert request.prompt, "the posterior of a mixture needs a prompt"
+        labels = torch.from_numpy(request.rows[0][-request.prompt :].astype(np.int64)).to(rows.device)
+        log_p = rows[:, -request.prompt - 1 : -1].double().log_softmax(-1)
+        chosen = log_p.take_along_dim(labels[None, :, None], -1).squeeze(-1)
+        result.append(chosen.sum(-1).cpu().numpy())
+    return result
+
+
+class _Rows:
+    """Sequences that grow by a token at a time, in one batch padded on the left, with a cache where the model has one.
+
+    Models that keep no keys and values (state-space models) would read the padding: each of their rows is read by
+    itself, from the start each time.
+    """
+
+    def __init__(self, model: Any, rows: Sequence[Tokens], precision: Precision) -> None:
+        import torch
+
+        self.model, self.precision = model, precision
+        self.known = set(inspect.signature(model.forward).parameters)
+        width = max(map(len, rows))
+        ids = np.zeros((len(rows), width), dtype=np.int64)
+        mask = np.zeros((len(rows), width), dtype=np.int64)
+        for at, row in enumerate(rows):
+            ids[at, width - len(row) :] = row
+            mask[at, width - len(row) :] = 1
+        self.ids, self.mask = torch.from_numpy(ids).to(model.device), torch.from_numpy(mask).to(model.device)
+        self.cache: Any = None
+
+    def read(self, keep: int) -> torch.Tensor:
+        """Reads all rows; returns the logits of their last positions, at least `keep` of them."""
+        if "past_key_values" not in self.known:
+            import torch
+
+            found = [self._forward(ids[None, -int(mask.sum()) :])[:, -keep:] for ids, mask in self._each()]
+            width = max(part.shape[1] for part in found)
+            return torch.cat([torch.nn.functional.pad(part, (0, 0, width - part.shape[1], 0)) for part in found])
+        positions = (self.mask.cumsum(-1) - 1).clamp(min=0)
+        return self._forward(self.ids, positions, **({"logits_to_keep": keep} if "logits_to_keep" in self.known else {}))
+
+    def add(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Adds a token to every row, shape [rows]; returns the logits of the last positions."""
+        import torch
+
+        self.ids = torch.cat([self.ids, tokens[:, None]], dim=1)
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=1)
+        if "past_key_values" not in self.known:
+            return self.read(1)
+        return self._forward(tokens[:, None], self.mask.sum(-1, keepdim=True) - 1)
+
+    def _each(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        return zip(self.ids, self.mask, strict=True)
+
+    def _forward(self, ids: torch.Tensor, positions: torch.Tensor | None = None, **options: Any) -> torch.Tensor:
+        import torch
+
+        if "past_key_values" in self.known:
+            options |= {"attention_mask": self.mask, "past_key_values": self.cache, "use_cache": True}
+        if "position_ids" in self.known and positions is not None:
+            options["position_ids"] = positions
+        with torch.no_grad(), torch.autocast(ids.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            output = self.model(input_ids=ids, **options)
+        self.cache = getattr(output, "past_key_values", None)
+        logits: torch.Tensor = output.logits
+        return logits

@@ -1,6 +1,6 @@
 """Models: built anew from a recipe, or loaded from a Hugging Face folder, to train or to evaluate.
 
-Everything is local, and no code of a folder is run. Weights that a checkpoint lacks are refused: transformers would
+No code of a folder is run, and nothing is downloaded but a model of the hub that is asked for by name. Weights that a checkpoint lacks are refused: transformers would
 draw them at random, and the scores would look like scores.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import torch
 
 from dateline.conditions import DEFAULT_FIELDS, FIELDS, PREFIX_FORMAT, Field, PrefixFormat
 from dateline.errors import UserError
+from dateline.manifest import read_manifest
 from dateline.model.attention import ATTENTION, locate_documents
 from dateline.model.sizes import SIZES, ModelRecipe
 from dateline.progress import quiet_transformers
@@ -45,6 +47,7 @@ _COMPARED = (
     "model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
     "num_key_value_heads", "tie_word_embeddings",
 )  # fmt: skip
+_HUB_NAME = re.compile(r"(?:[\w-][\w.-]*/)?[\w-][\w.-]*")
 _PROBE = 24
 """Tokens of the two documents on which our path through a model is compared with its own."""
 
@@ -240,6 +243,55 @@ def known_fields(folder: Path) -> tuple[Field, ...] | None:
     if unknown:
         raise UserError(f"{folder / FACTS}: unknown field '{unknown[0]}'; made by a newer Dateline?")
     return tuple(named)
+
+
+def trained_without_prefix(folder: Path) -> bool | None:
+    """Returns whether a model's training also showed documents without a prefix; None where nothing says so.
+
+    `dateline.json` says it; for a model that is older than the entry, the manifest of the run that the model lies in.
+    """
+    folder = model_folder(folder)
+    about = _about(folder)
+    if about.get("fields") == []:
+        return True
+    conditions: Any = about
+    if "dropout" not in about:
+        manifest = read_manifest(folder.parent)
+        conditions = manifest.recipe.get("conditions") if manifest is not None and manifest.stage == "train" else None
+    if not isinstance(conditions, dict) or "dropout" not in conditions:
+        return None
+    return bool(conditions["dropout"] > 0 or conditions.get("cooldown", 0) > 0)
+
+
+def find_model(name: Path | str) -> Path:
+    """Returns the folder of a model: a folder, or where the hub's model of that name is kept on this machine.
+
+    A model of the hub that is not on this machine is downloaded: its name asks for it. `HF_HUB_OFFLINE=1` forbids it.
+    Only configuration, weights and tokenizer are taken; no code of a model is run.
+
+    Args:
+        name: a folder, or a name on the hub (`gpt2`, `HuggingFaceTB/SmolLM2-135M`).
+
+    Raises:
+        UserError: where there is neither.
+    """
+    folder = Path(name)
+    below_a_folder = len(folder.parts) > 1 and folder.parent.exists()  # runs/conditoned: a slip, not a model of the hub
+    if isinstance(name, Path) or folder.exists() or below_a_folder or not _HUB_NAME.fullmatch(name):
+        return model_folder(folder)
+    from huggingface_hub import snapshot_download
+
+    patterns = [*_FILES, FACTS, "generation_config.json"]
+    try:
+        try:
+            return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=True))
+        except FileNotFoundError:
+            return Path(snapshot_download(name, allow_patterns=patterns))
+    except Exception as error:  # of the network, the hub, or a name that is none
+        raise UserError(
+            f"{name}: no such folder, and no model of that name could be had from the hub ({_first_line(error)}); name "
+            "the output of 'dateline train', a Hugging Face model folder, or a model of the hub"
+        ) from None
 
 
 def trained_prefix_format(folder: Path) -> PrefixFormat:

@@ -157,7 +157,9 @@ class _Run:
                 file=sys.stderr,
             )
         self.engine = Engine(recipe, self.tokenizer, self.loader, world, device, dtype)
-        self.facts = {"fields": list(recipe.conditions.fields), "fingerprint": self.identity, "seed": recipe.seed}
+        shown = {name: getattr(recipe.conditions, name) for name in ("dropout", "cooldown")}
+        fields = list(recipe.conditions.fields)
+        self.facts = {"fields": fields, **shown, "fingerprint": self.identity, "seed": recipe.seed}
         self.saver = Saver(out, world, self.identity, *plan, keep=recipe.train.keep_checkpoints, shape=self._shape)
         mine = [*build_callbacks(recipe.train.track, out), *callbacks] if world.rank == 0 else []
         self.callbacks = Callbacks(mine)

@@ -176,6 +176,19 @@ def open_locator(
     shown = tuple(fields) if fields is not None else place_fields(model_folder)
     prompts = make_prompts(shown, countries, outlets, corpus)
     subject = load_subject(model_folder, device=device, precision=precision)
+    return make_locator(subject, prompts, window, num_tokens=num_tokens, batch_tokens=batch_tokens, precision=precision)
+
+
+def make_locator(
+    subject: Subject,
+    prompts: Prompts,
+    window: int | None = None,
+    *,
+    num_tokens: int | None = NUM_TOKENS,
+    batch_tokens: int = BATCH_TOKENS,
+    precision: Precision = "float32",
+) -> Locator:
+    """Prepares the prompts for a loaded model; arguments are those of `open_locator`."""
     prefixes = subject.encode(prompts.texts(subject))
     protocol = fit_protocol(subject, prefixes, window)
     return Locator(subject, prompts, prefixes, protocol, num_tokens, batch_tokens, precision)

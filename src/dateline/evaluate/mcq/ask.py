@@ -39,7 +39,8 @@ from dateline.evaluate.mcq.scores import (
     winner,
 )
 from dateline.evaluate.recipe import Mcq
-from dateline.generate.decode import decode
+from dateline.generate.decode import Request, write
+from dateline.generate.sampling import Sampling
 from dateline.model.load import Precision, Subject
 from dateline.places import continent_of
 from dateline.progress import Advance, progress
@@ -584,13 +585,17 @@ def write_answers(
         options: temperature, length and seed of the answers; batch and precision.
         advance: progress callback, called with the number of answers that are finished.
     """
-    return decode(
+    requests = []
+    for one in asked:
+        context = _context(subject, prompts, one.prefix, prompts.letter[one.question][0])
+        key = ("answer", str(options.seed), ids[one.question], one.prefix)
+        requests.append(Request((context,), len(context) - 1, key))
+    written = write(
         subject,
-        [_context(subject, prompts, one.prefix, prompts.letter[one.question][0]) for one in asked],
-        num_tokens=options.num_tokens,
-        temperature=options.temperature,
-        keys=[("answer", str(options.seed), ids[one.question], one.prefix) for one in asked],
+        requests,
+        Sampling(max_tokens=options.num_tokens, temperature=options.temperature),
         batch_tokens=options.batch_tokens,
         precision=options.precision,
         advance=advance,
     )
+    return [text.text for text in written]

@@ -89,6 +89,8 @@ def mcq_stage(model: Path, options: Mcq, run: str) -> Stage:
     }
     if options.answers == "likelihood":
         del recipe["temperature"], recipe["num_tokens"]
+    else:
+        recipe["noise"] = "gumbel"  # samples differ from those of versions that inverted the cumulative distribution
     parents = {"model": model_fingerprint(model), "questions": questions_fingerprint(questions)}
     origin = Origin(*_protocols(options), parents["model"], parents["questions"])
     if options.versus is not None:
