@@ -25,6 +25,7 @@ ORDER = (
     ("train",),
     ("generate",),
     ("evaluate",),
+    ("api", "__init__"),
     ("experiment",),
     ("report",),
     ("testing",),

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, TypedDict, TypeVar, Unpack, overload
+from typing import Any, TypeAlias, TypedDict, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +50,6 @@ from dateline.records import Place, prompt_text
 PlaceLike: TypeAlias = str | Place | Metadata | Mapping[str, str] | None
 """A country, a domain, a URL, a `Place`, a mapping of fields (with `url` and `date`, too), or None for no place."""
 Tokens = npt.NDArray[np.int32]
-R = TypeVar("R")
 
 MARGINAL = "marginal"
 """As a place: unknown, inferred from the text while it is written."""
@@ -215,17 +214,37 @@ class Model:
 
     @overload
     def generate(
-        self, prompts: str, *, place: PlaceLike = ..., places: Sequence[str] | Mapping[str, float] | None = ...,
-        guidance: float = ..., against: PlaceLike = ..., plausibility: float = ..., n: int = ..., seed: int = ...,
-        gains: bool = ..., raw: bool = ..., **sampling: Unpack[SamplingOptions],
-    ) -> Generation: ...  # fmt: skip
+        self,
+        prompts: str,
+        *,
+        place: PlaceLike = ...,
+        places: Sequence[str] | Mapping[str, float] | None = ...,
+        guidance: float = ...,
+        against: PlaceLike = ...,
+        plausibility: float = ...,
+        n: int = ...,
+        seed: int = ...,
+        gains: bool = ...,
+        raw: bool = ...,
+        **sampling: Unpack[SamplingOptions],
+    ) -> Generation: ...
 
     @overload
     def generate(
-        self, prompts: Sequence[str], *, place: PlaceLike = ..., places: Sequence[str] | Mapping[str, float] | None = ...,
-        guidance: float = ..., against: PlaceLike = ..., plausibility: float = ..., n: int = ..., seed: int = ...,
-        gains: bool = ..., raw: bool = ..., **sampling: Unpack[SamplingOptions],
-    ) -> list[Generation]: ...  # fmt: skip
+        self,
+        prompts: list[str] | tuple[str, ...],
+        *,
+        place: PlaceLike = ...,
+        places: Sequence[str] | Mapping[str, float] | None = ...,
+        guidance: float = ...,
+        against: PlaceLike = ...,
+        plausibility: float = ...,
+        n: int = ...,
+        seed: int = ...,
+        gains: bool = ...,
+        raw: bool = ...,
+        **sampling: Unpack[SamplingOptions],
+    ) -> list[Generation]: ...
 
     def generate(
         self,
@@ -274,7 +293,7 @@ class Model:
             >>> model.generate("Parliament passes the budget", place="ng", guidance=1.5, n=3).texts[0]
             ' The House of Representatives in Abuja on Tuesday ...'
         """
-        options, _ = _sampling(sampling, n, seed)
+        options = _sampling(sampling, n, seed)
         several, given = _several(prompts, "prompt")
         names, prefixes, blend = self._plan(place, places, guidance, against, plausibility)
         bodies = self._prompts(given, raw)
@@ -294,9 +313,7 @@ class Model:
             Generation(
                 prompt,
                 shown,
-                tuple(
-                    _continuation(written[at], gained[at], names) for at in range(number * n, number * n + n)
-                ),
+                tuple(_continuation(written[at], gained[at], names) for at in range(number * n, number * n + n)),
             )
             for number, prompt in enumerate(given)
         ]
@@ -324,7 +341,7 @@ class Model:
             >>> for piece in model.stream("Rates rise", place="gb"):
             ...     print(piece, end="", flush=True)
         """
-        options, _ = _sampling(sampling, 1, seed)
+        options = _sampling(sampling, 1, seed)
         _, (given,) = _several(prompt, "prompt")
         _, prefixes, blend = self._plan(place, places, guidance, against, plausibility)
         request = self._request(prefixes, self._prompts([given], raw)[0], seed, given, 0)
@@ -342,15 +359,31 @@ class Model:
 
     @overload
     def compare(
-        self, prompts: str, places: Sequence[PlaceLike], *, guidance: float = ..., plausibility: float = ...,
-        n: int = ..., seed: int = ..., raw: bool = ..., **sampling: Unpack[SamplingOptions],
-    ) -> Comparison: ...  # fmt: skip
+        self,
+        prompts: str,
+        places: Sequence[PlaceLike],
+        *,
+        guidance: float = ...,
+        plausibility: float = ...,
+        n: int = ...,
+        seed: int = ...,
+        raw: bool = ...,
+        **sampling: Unpack[SamplingOptions],
+    ) -> Comparison: ...
 
     @overload
     def compare(
-        self, prompts: Sequence[str], places: Sequence[PlaceLike], *, guidance: float = ..., plausibility: float = ...,
-        n: int = ..., seed: int = ..., raw: bool = ..., **sampling: Unpack[SamplingOptions],
-    ) -> list[Comparison]: ...  # fmt: skip
+        self,
+        prompts: list[str] | tuple[str, ...],
+        places: Sequence[PlaceLike],
+        *,
+        guidance: float = ...,
+        plausibility: float = ...,
+        n: int = ...,
+        seed: int = ...,
+        raw: bool = ...,
+        **sampling: Unpack[SamplingOptions],
+    ) -> list[Comparison]: ...
 
     def compare(
         self,
@@ -396,13 +429,9 @@ class Model:
             raise UserError(f"places is {places!r}; give a list of places to compare, such as ['ng', 'gb', None]")
         columns = []
         for one in places:
-            chosen = guidance if _metadata(one) != Metadata() else 1.0
-            columns.append(
-                self.generate(
-                    given, place=one, guidance=chosen, plausibility=plausibility, n=n, seed=seed, gains=True, raw=raw,
-                    **sampling,
-                )
-            )  # fmt: skip
+            strength = guidance if _metadata(one) != Metadata() else 1.0
+            options: dict[str, Any] = {"plausibility": plausibility, "n": n, "seed": seed, "raw": raw, **sampling}
+            columns.append(self.generate(given, place=one, guidance=strength, gains=True, **options))
         made = [Comparison(prompt, tuple(column[at] for column in columns)) for at, prompt in enumerate(given)]
         return made if several else made[0]
 
@@ -411,7 +440,7 @@ class Model:
 
     @overload
     def score(
-        self, texts: Sequence[str], *, place: PlaceLike = ..., per_token: bool = ..., raw: bool = ...
+        self, texts: list[str] | tuple[str, ...], *, place: PlaceLike = ..., per_token: bool = ..., raw: bool = ...
     ) -> list[Score]: ...
 
     def score(
@@ -444,10 +473,8 @@ class Model:
         bodies, prefix = self._encode(shown), self._prefix(place)
         window = min(Protocol().window, self.subject.positions or Protocol().window)
         protocol = Protocol(window=window, prefix_room=min(Protocol().prefix_room, window // 2))
-        losses = score_bodies(
-            self.subject, protocol, [prefix] * len(bodies), bodies, batch_tokens=_SCORED_AT_ONCE,
-            precision=self.precision,
-        )  # fmt: skip
+        options: dict[str, Any] = {"batch_tokens": _SCORED_AT_ONCE, "precision": self.precision}
+        losses = score_bodies(self.subject, protocol, [prefix] * len(bodies), bodies, **options)
         nats = sum_finite(losses, [f"text {number + 1}" for number in range(len(given))], repr(self), self.precision)
         made = [
             Score(float(total), len(body), len(text.encode()), self._tokens(body, part) if per_token else ())
@@ -457,15 +484,25 @@ class Model:
 
     @overload
     def locate(
-        self, texts: str, among: Sequence[str] | None = ..., *, prior: Mapping[str, float] | None = ...,
-        max_tokens: int | None = ..., raw: bool = ...,
-    ) -> Location: ...  # fmt: skip
+        self,
+        texts: str,
+        among: Sequence[str] | None = ...,
+        *,
+        prior: Mapping[str, float] | None = ...,
+        max_tokens: int | None = ...,
+        raw: bool = ...,
+    ) -> Location: ...
 
     @overload
     def locate(
-        self, texts: Sequence[str], among: Sequence[str] | None = ..., *, prior: Mapping[str, float] | None = ...,
-        max_tokens: int | None = ..., raw: bool = ...,
-    ) -> list[Location]: ...  # fmt: skip
+        self,
+        texts: list[str] | tuple[str, ...],
+        among: Sequence[str] | None = ...,
+        *,
+        prior: Mapping[str, float] | None = ...,
+        max_tokens: int | None = ...,
+        raw: bool = ...,
+    ) -> list[Location]: ...
 
     def locate(
         self,
@@ -507,13 +544,13 @@ class Model:
         if not self._fields:
             why = "was trained without any place" if self._fields is not None else "says nothing of places in training"
             raise UserError(
-                f"{self.subject.folder}: {why}, so it cannot tell places apart; use a model whose conditions.fields name "
-                "country, or load it with fields=('country', 'continent')"
+                f"{self.subject.folder}: {why}, so it cannot tell places apart; use a model whose conditions.fields "
+                "name country, or load it with fields=('country', 'continent')"
             )
         prompts = country_prompts(self._fields, codes)
-        shares = {code: 1.0 for code in prompts.countries} if prior is None else {
-            _country(name): share for name, share in prior.items()
-        }  # fmt: skip
+        shares = dict.fromkeys(prompts.countries, 1.0)
+        if prior is not None:
+            shares = {_country(name): share for name, share in prior.items()}
         before = proportions(prompts.countries, shares, "prior")
         locator = make_locator(self.subject, prompts, num_tokens=max_tokens, precision=self.precision)
         bodies = self._encode(self._bodies(given, raw))
@@ -550,13 +587,15 @@ class Model:
         if guidance == 1:
             return None, [conditional], None
         if not len(conditional):
-            raise UserError(f"guidance {guidance} leads to a place, and none is given; name one, or leave guidance at 1")
+            raise UserError(
+                f"guidance {guidance} leads to a place, and none is given; name one, or leave guidance at 1"
+            )
         base = self._prefix(against)
         if not len(base) and trained_without_prefix(self.subject.folder) is False:
             raise UserError(
-                f"{self.subject.folder}: guidance compares with predictions without a prefix, and the model never saw a "
-                "text without one in training (conditions.dropout 0), so they mean nothing; train with dropout 0.1, or "
-                "name a place to lead away from with 'against'"
+                f"{self.subject.folder}: guidance compares with predictions without a prefix, and the model never saw "
+                "a text without one in training (conditions.dropout 0), so they mean nothing; train with dropout 0.1, "
+                "or name a place to lead away from with 'against'"
             )
         return None, [base, conditional], blend
 
@@ -615,7 +654,9 @@ class Model:
             own = np.array(text.ids, dtype=np.int64)
             if len(own):
                 prompt = request.rows[0][-request.prompt :]
-                segments += [Segment(np.concatenate([bos, head, prompt, own]), len(own)) for head in (prefix, prefix[:0])]
+                segments += [
+                    Segment(np.concatenate([bos, head, prompt, own]), len(own)) for head in (prefix, prefix[:0])
+                ]
         losses = iter(score_tokens(self.subject.model, segments, batch_tokens=_SCORED_AT_ONCE, dtype=self.precision))
         result: list[tuple[Token, ...]] = []
         for text in written:
@@ -635,7 +676,7 @@ _SCORED_AT_ONCE = 8_192
 """Padded tokens in a batch of scoring."""
 
 
-def _sampling(options: SamplingOptions, n: int, seed: int) -> tuple[Sampling, None]:
+def _sampling(options: SamplingOptions, n: int, seed: int) -> Sampling:
     """Checks what everything that writes has in common."""
     stop = options.get("stop", ())
     chosen = Sampling(**{**options, "stop": stop if isinstance(stop, str) else tuple(stop)})  # type: ignore[arg-type]
@@ -645,7 +686,7 @@ def _sampling(options: SamplingOptions, n: int, seed: int) -> tuple[Sampling, No
         raise UserError(f"seed is {seed!r}; give a whole number")
     if n > 1 and chosen.temperature == 0:
         raise UserError(f"n is {n}, and at temperature 0 all continuations are the same; raise the temperature, or n=1")
-    return chosen, None
+    return chosen
 
 
 def _several(given: str | Sequence[str], what: str) -> tuple[bool, list[str]]:

@@ -3,11 +3,14 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from dateline.api import Continuation, Generation
 from dateline.corpus.newswire import Newswire
 from dateline.errors import UserError
 from dateline.experiment import summary as summaries
@@ -67,11 +70,14 @@ def asked(monkeypatch):
     """What the samples ask of the model."""
     calls = []
 
-    def continuations(model, headlines, places, *, run, num_tokens):
-        calls.append((model, list(headlines), list(places), run, num_tokens))
-        return [{"run": run}]
+    class Model(NamedTuple):
+        folder: Path
 
-    monkeypatch.setattr(summaries, "continuations", continuations)
+        def generate(self, headlines, *, place, temperature, max_tokens):
+            calls.append((self.folder, list(headlines), place, temperature, max_tokens))
+            return [Generation(headline, None, (Continuation(" Text.", (1,), "end"),)) for headline in headlines]
+
+    monkeypatch.setattr(summaries, "load", Model)
     return calls
 
 
@@ -80,13 +86,18 @@ def test_samples_are_of_the_first_conditioned_run_under_places_from_different_co
 ):
     recipe = make(samples={"headlines": 3, "places": 4})
     write_samples(tmp_path / "samples.json", recipe, expand(recipe, ""), finished)
-    [(model, headlines, places, run, num_tokens)] = asked
-    assert (model, run, num_tokens) == (finished / "runs" / "reseed2-seed0", "reseed2-seed0", 4)
+    [headlines] = {tuple(call[1]) for call in asked}
+    assert {(call[0], *call[3:]) for call in asked} == {(finished / "runs" / "reseed2-seed0", 0, 4)}
     assert len(set(headlines)) == 3
+    places = [call[2] for call in asked]
     assert places[-1] is None
     assert sorted(place.continent for place in places[:-1]) == ["Africa", "America", "Asia", "Europe"]
     assert all(place.domain and place.country for place in places[:-1])
-    assert json.loads((tmp_path / "samples.json").read_text()) == [{"run": "reseed2-seed0"}]
+    samples = json.loads((tmp_path / "samples.json").read_text())
+    assert [sample["headline"] for sample in samples] == [headline for headline in headlines for _ in range(5)]
+    shown = [{name: getattr(place, name) for name in ("domain", "country", "continent")} for place in places[:-1]]
+    assert [sample["place"] for sample in samples] == [*shown, {}] * 3
+    assert {(sample["run"], sample["continuation"]) for sample in samples} == {("reseed2-seed0", " Text.")}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Two tiny models that read bytes: one with `dateline.json`, one from elsewhere that has no BOS."""
+"""Tiny models that read bytes: two with `dateline.json`, one from elsewhere that has no BOS."""
 
 import pytest
 import torch
@@ -9,16 +9,26 @@ from dateline.train.export import save_model
 
 
 @pytest.fixture(scope="session")
-def llama(tmp_path_factory):
-    folder, tokenizer = tmp_path_factory.mktemp("llama"), byte_tokenizer()
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        max_position_embeddings=256, initializer_range=0.3, bos_token_id=0, eos_token_id=1, pad_token_id=2,
-    )  # fmt: skip
-    facts = {"fields": ["domain", "country"], "fingerprint": "f" * 16}
-    save_model(folder / "model", LlamaForCausalLM(config), tokenizer, facts, step=1)
-    return folder
+def make_llama(tmp_path_factory):
+    """Saves a random Llama with what `dateline.json` is to say of its training."""
+
+    def make(**facts):
+        folder, tokenizer = tmp_path_factory.mktemp("llama"), byte_tokenizer()
+        torch.manual_seed(0)
+        config = LlamaConfig(
+            vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+            max_position_embeddings=256, initializer_range=0.3, bos_token_id=0, eos_token_id=1, pad_token_id=2,
+        )  # fmt: skip
+        known = {"fields": ["domain", "country"], "fingerprint": "f" * 16, **facts}
+        save_model(folder / "model", LlamaForCausalLM(config), tokenizer, known, step=1)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def llama(make_llama):
+    return make_llama()
 
 
 @pytest.fixture(scope="session")
@@ -31,5 +41,21 @@ def gpt2(tmp_path_factory):
         bos_token_id=1, eos_token_id=1,
     )  # fmt: skip
     GPT2LMHeadModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mamba(tmp_path_factory):
+    """A state-space model: no keys and values to keep."""
+    from transformers import MambaConfig, MambaForCausalLM
+
+    folder, tokenizer = tmp_path_factory.mktemp("mamba"), byte_tokenizer()
+    torch.manual_seed(2)
+    config = MambaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, state_size=4, initializer_range=0.2,
+        bos_token_id=0, eos_token_id=1, pad_token_id=2,
+    )  # fmt: skip
+    MambaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dateline.generate.decode import decode
+from dateline.generate.decode import Request, write
+from dateline.generate.sampling import Sampling
 from dateline.model.load import load_subject
 from dateline.model.loss import cross_entropy_sum
 from dateline.model.scoring import Segment, score_tokens
@@ -85,12 +86,10 @@ def test_texts_are_those_of_the_cpu(device, reference):
     for where, batch in (("cpu", 1), (device, 4096)):
         subject = load_subject(reference[0], device=where)
         prompts = [np.array([subject.bos, *range(first, first + 6)]) for first in (20, 40, 60)]
-        keys = [(str(number),) for number in range(3)]
+        requests = [Request((prompt,), 6, (str(number),)) for number, prompt in enumerate(prompts)]
+        samplings = [Sampling(max_tokens=12, temperature=temperature) for temperature in (0.0, 1.0)]
         texts.append(
-            [
-                decode(subject, prompts, num_tokens=12, temperature=temperature, keys=keys, batch_tokens=batch)
-                for temperature in (0.0, 1.0)
-            ]
+            [[text.text for text in write(subject, requests, one, batch_tokens=batch)] for one in samplings]
         )
     assert texts[0] == texts[1]
     assert any(texts[0][0])

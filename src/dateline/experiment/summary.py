@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dateline.api import load
 from dateline.conditions import DEFAULT_FIELDS, Field, Metadata
 from dateline.corpus import CorpusRecipe, read_articles
 from dateline.corpus.recipe import NewswireSource
@@ -28,9 +29,9 @@ from dateline.experiment.comparisons import REGION, conditions_of, plain_run
 from dateline.experiment.grid import PlannedRun
 from dateline.experiment.ideal import IdealLearner
 from dateline.experiment.recipe import ExperimentRecipe
-from dateline.generate.decode import continuations
 from dateline.manifest import write_atomically
 from dateline.places import PAPER_COUNTRIES
+from dateline.progress import progress
 from dateline.records import Article
 from dateline.scores import Score, read_losses, where
 from dateline.statistics import Estimate, ratio_difference
@@ -110,13 +111,23 @@ def write_samples(path: Path, recipe: ExperimentRecipe, runs: list[PlannedRun], 
         articles = list(islice(read_articles(out / "corpus", split="test"), 5_000))
         headlines = [article.title for article in articles[:: max(1, len(articles) // recipe.samples.headlines)]]
         places = _places(articles, recipe.samples.places)
-        samples = continuations(
-            out / "runs" / run.name,
-            headlines[: recipe.samples.headlines],
-            [*places, None],
-            run=run.name,
-            num_tokens=recipe.samples.num_tokens,
-        )
+        model = load(out / "runs" / run.name)
+        columns = []
+        with progress("samples", len(places) + 1, "places") as advance:
+            for place in (*places, None):
+                columns.append(
+                    model.generate(
+                        headlines[: recipe.samples.headlines],
+                        place=place,
+                        temperature=0,
+                        max_tokens=recipe.samples.num_tokens,
+                    )
+                )
+                advance()
+        for several in zip(*columns, strict=True):
+            for place, one in zip((*places, None), several, strict=True):
+                shown = {} if place is None else {name: getattr(place, name) for name in DEFAULT_FIELDS}
+                samples.append({"headline": one.prompt, "run": run.name, "place": shown, "continuation": one.text})
     write_atomically(path, json.dumps(samples, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -100,8 +100,10 @@ class Guidance(Plain):
     plausibility: float = PLAUSIBILITY
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.strength):
-            raise UserError(f"guidance is {self.strength!r}; give a finite number: 0 for no place, 1 for plain use of it")
+        if not isinstance(self.strength, int | float) or not math.isfinite(self.strength):
+            raise UserError(
+                f"guidance is {self.strength!r}; give a finite number: 0 for no place, 1 for plain use of it"
+            )
         if not 0 <= self.plausibility <= 1:
             raise UserError(f"plausibility is {self.plausibility!r}; give a number from 0 (no mask) to 1")
 
@@ -178,6 +180,8 @@ def write(
         >>> write(subject, [Request((prompt,), len(prompt) - 1)], Sampling(max_tokens=5, temperature=0))[0].text
         ' The central bank said on'
     """
+    if not requests:
+        return []
     check_room(subject, requests, sampling.max_tokens)
     order = sorted(range(len(requests)), key=lambda at: -_width(requests[at]))
     results = [Written() for _ in requests]
@@ -185,8 +189,7 @@ def write(
         room = (_width(requests[order[0]]) + sampling.max_tokens) * len(requests[order[0]].rows)
         size = max(1, batch_tokens // room)
         members, order = order[:size], order[size:]
-        for texts in steps(subject, [requests[at] for at in members], sampling, blend, precision):
-            pass
+        *_, texts = steps(subject, [requests[at] for at in members], sampling, blend, precision)
         for at, text in zip(members, texts, strict=True):
             results[at] = text
         if advance is not None:
@@ -201,8 +204,8 @@ def check_room(subject: Subject, requests: Sequence[Request], max_tokens: int) -
         UserError: which shows the prompt and the numbers.
     """
     subject.check_fits(max(int(row.max()) for request in requests for row in request.rows))
-    for request in requests if subject.positions is not None else ():
-        if _width(request) + max_tokens > subject.positions:
+    for request in requests:
+        if subject.positions is not None and _width(request) + max_tokens > subject.positions:
             shown = subject.tokenizer.decode(request.rows[0][-request.prompt :][:20].tolist())
             raise UserError(
                 f"the prompt {shown[:40]!r} takes {_width(request)} tokens with its prefix and leaves no room for "
@@ -264,12 +267,15 @@ def steps(
 
 def pieces(tokenizer: Any, ids: Sequence[int]) -> list[str]:
     """Returns what each token adds to a text; a character of several tokens stands at the last of them."""
-    result, shown = [], ""
+    result: list[str] = []
+    start = read = 0  # tokens before `start` are left out, those before `read` have been shown
     for end in range(1, len(ids) + 1):
-        text = decode_tokens(tokenizer, ids[:end])
-        whole = text if end == len(ids) or not text.endswith("\ufffd") else shown
-        result.append(whole[len(shown) :])
-        shown = whole
+        shown, text = decode_tokens(tokenizer, ids[start:read]), decode_tokens(tokenizer, ids[start:end])
+        if text.endswith("\ufffd") and end < len(ids):
+            result.append("")
+            continue
+        result.append(text[len(shown) :])
+        start, read = read, end
     return result
 
 
@@ -310,7 +316,7 @@ def _prompt_log_probabilities(logits: torch.Tensor, requests: Sequence[Request])
     import torch
 
     result = []
-    for request, rows in zip(requests, logits.split(len(requests[0].rows)), strict=True):
+    for request, rows in zip(requests, logits.view(len(requests), -1, *logits.shape[1:]), strict=True):
         assert request.prompt, "the posterior of a mixture needs a prompt"
         labels = torch.from_numpy(request.rows[0][-request.prompt :].astype(np.int64)).to(rows.device)
         log_p = rows[:, -request.prompt - 1 : -1].double().log_softmax(-1)
@@ -349,7 +355,9 @@ class _Rows:
             width = max(part.shape[1] for part in found)
             return torch.cat([torch.nn.functional.pad(part, (0, 0, width - part.shape[1], 0)) for part in found])
         positions = (self.mask.cumsum(-1) - 1).clamp(min=0)
-        return self._forward(self.ids, positions, **({"logits_to_keep": keep} if "logits_to_keep" in self.known else {}))
+        return self._forward(
+            self.ids, positions, **({"logits_to_keep": keep} if "logits_to_keep" in self.known else {})
+        )
 
     def add(self, tokens: torch.Tensor) -> torch.Tensor:
         """Adds a token to every row, shape [rows]; returns the logits of the last positions."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +53,10 @@ class Sampling:
     def __post_init__(self) -> None:
         _whole("max_tokens", self.max_tokens, least=1)
         _whole("top_k", self.top_k, least=0)
-        _number("temperature", self.temperature, self.temperature >= 0, "0 or more")
-        _number("top_p", self.top_p, 0 < self.top_p <= 1, "above 0, up to 1")
-        _number("min_p", self.min_p, 0 <= self.min_p <= 1, "from 0 to 1")
-        _number("repetition_penalty", self.repetition_penalty, self.repetition_penalty > 0, "above 0")
+        _number("temperature", self.temperature, lambda value: value >= 0, "0 or more")
+        _number("top_p", self.top_p, lambda value: 0 < value <= 1, "above 0, up to 1")
+        _number("min_p", self.min_p, lambda value: 0 <= value <= 1, "from 0 to 1")
+        _number("repetition_penalty", self.repetition_penalty, lambda value: value > 0, "above 0")
         if isinstance(self.stop, str) or not all(isinstance(one, str) and one for one in self.stop):
             raise UserError(f"stop is {self.stop!r}; give a sequence of strings, none of them empty")
 
@@ -105,6 +105,6 @@ def _whole(name: str, value: Any, least: int) -> None:
         raise UserError(f"{name} is {value!r}; give a whole number of {least} or more")
 
 
-def _number(name: str, value: Any, within: bool, wanted: str) -> None:
-    if not math.isfinite(value) or not within:
+def _number(name: str, value: Any, within: Callable[[float], bool], wanted: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not within(value):
         raise UserError(f"{name} is {value!r}; give a number {wanted}")

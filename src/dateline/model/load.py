@@ -1,7 +1,7 @@
-"""Models: built anew from a recipe, or loaded from a Hugging Face folder, to train or to evaluate.
+"""Models: built anew from a recipe, or loaded from a Hugging Face folder, to train, to evaluate or to use.
 
-No code of a folder is run, and nothing is downloaded but a model of the hub that is asked for by name. Weights that a checkpoint lacks are refused: transformers would
-draw them at random, and the scores would look like scores.
+No code of a folder is run, and nothing is downloaded but a model of the hub that is asked for by name. Weights that a
+checkpoint lacks are refused: transformers would draw them at random, and the scores would look like scores.
 """
 
 from __future__ import annotations
