@@ -88,9 +88,7 @@ def test_texts_are_those_of_the_cpu(device, reference):
         prompts = [np.array([subject.bos, *range(first, first + 6)]) for first in (20, 40, 60)]
         requests = [Request((prompt,), 6, (str(number),)) for number, prompt in enumerate(prompts)]
         samplings = [Sampling(max_tokens=12, temperature=temperature) for temperature in (0.0, 1.0)]
-        texts.append(
-            [[text.text for text in write(subject, requests, one, batch_tokens=batch)] for one in samplings]
-        )
+        texts.append([[text.text for text in write(subject, requests, one, batch_tokens=batch)] for one in samplings])
     assert texts[0] == texts[1]
     assert any(texts[0][0])
 
