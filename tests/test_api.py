@@ -11,6 +11,7 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 import dateline
+from dateline.api import NEUTRAL_PROMPTS, Continuation, Generation
 from dateline.conditions import Metadata
 from dateline.errors import UserError
 from dateline.evaluate.locate.locator import open_locator, posterior
@@ -27,6 +28,8 @@ SIGNATURES = {
     "Model.compare": "self, prompts, places, *, guidance, plausibility, n, seed, raw, **sampling",
     "Model.score": "self, texts, *, place, per_token, raw",
     "Model.locate": "self, texts, among, *, prior, max_tokens, raw",
+    "Model.leakage": "self, places, *, prompts, guidance, n, seed, **sampling",
+    "Leakage": "place, texts, any, named",
     "Generation": "prompt, place, continuations",
     "Continuation": "text, tokens, finish, gains, posterior",
     "Comparison": "prompt, generations",
@@ -58,10 +61,12 @@ def test_the_public_names_and_signatures():
     assert {name: shown(find(name)) for name in SIGNATURES} == SIGNATURES
     classes = {name for name in dateline.__all__ if inspect.isclass(getattr(dateline, name))}
     assert {name.split(".")[0] for name in SIGNATURES} == set(dateline.__all__) - {
-        "PlaceLike", "UserError", "__version__"
-    }  # fmt: skip
+        "PlaceLike",
+        "UserError",
+        "__version__",
+    }
     public = {name for name in vars(dateline.Model) if not name.startswith("_")}
-    assert public == {"generate", "stream", "compare", "score", "locate", "fields"}
+    assert public == {"generate", "stream", "compare", "score", "locate", "leakage", "fields"}
     assert "Model" in classes
     assert set(dateline.__all__) <= set(dir(dateline))
     with pytest.raises(AttributeError, match="module 'dateline' has no attribute 'guess'"):
@@ -95,9 +100,17 @@ def make(folder, **facts):
     tokenizer = byte_tokenizer()
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        max_position_embeddings=256, initializer_range=0.3, bos_token_id=0, eos_token_id=1, pad_token_id=2,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=256,
+        initializer_range=0.3,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=2,
+    )
     known = {"fields": ["country", "continent"], "fingerprint": "f" * 16, "dropout": 0.1, **facts}
     save_model(folder / "model", LlamaForCausalLM(config), tokenizer, known, step=1)
     return folder
@@ -249,6 +262,33 @@ def test_a_stream_is_the_text_in_pieces(model, options):
     found = list(model.stream("Rates rise", max_tokens=15, seed=3, **options))
     assert "".join(found) == model.generate("Rates rise", max_tokens=15, seed=3, **options).text
     assert all(found)
+
+
+def test_leakage_counts_the_countries_that_texts_name(model, monkeypatch):
+    texts = {
+        None: [" In Abuja,", " Kenyans and", " a river", " Nigeria's"],
+        "ng": [" Lagos", " Lagos", " In Leeds", " x"],
+    }
+
+    def generate(self, prompts, *, place, guidance, n, seed):
+        assert (guidance, n, len(prompts)) == (2.0 if place else 1.0, 4, 1)
+        written = tuple(Continuation(text, (1,), "length") for text in texts[place])
+        return [Generation(prompt, None, written) for prompt in prompts]
+
+    monkeypatch.setattr(dateline.Model, "generate", generate)
+    none, nigeria = model.leakage([None, "ng"], prompts=["Rain"], n=4, guidance=2.0)
+    assert (none.place, none.texts, none.any) == (dateline.Place(), 4, 0.75)
+    assert none.named == {"ng": 0.5, "ke": 0.25}
+    assert (nigeria.place.country, nigeria.any, nigeria.named["ng"], nigeria.named["gb"]) == ("ng", 0.75, 0.5, 0.25)
+
+
+def test_neutral_prompts_are_neutral_and_others_refused(model):
+    (found,) = model.leakage(n=1, max_tokens=1)
+    assert found.texts == len(NEUTRAL_PROMPTS)
+    with pytest.raises(UserError, match=r"the prompt 'Rain in Lagos' names a place \(ng\); use a neutral one"):
+        model.leakage(prompts=["Rain in Lagos"])
+    with pytest.raises(UserError, match="leakage needs a list of places"):
+        model.leakage("ng")
 
 
 def test_fields_beside_the_place_are_shown(tmp_path):

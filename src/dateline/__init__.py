@@ -8,7 +8,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dateline.api import Comparison, Continuation, Generation, Location, Model, PlaceLike, Score, Token, load
+    from dateline.api import (
+        Comparison,
+        Continuation,
+        Generation,
+        Leakage,
+        Location,
+        Model,
+        PlaceLike,
+        Score,
+        Token,
+        load,
+    )
     from dateline.errors import UserError
     from dateline.places.lookup import place
     from dateline.records import Place
@@ -19,6 +30,7 @@ __all__ = [
     "Comparison",
     "Continuation",
     "Generation",
+    "Leakage",
     "Location",
     "Model",
     "Place",

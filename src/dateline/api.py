@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from dateline.evaluate.locate.locator import (
     proportions,
 )
 from dateline.evaluate.locate.texts import as_body
+from dateline.evaluate.locate.words import named_countries
 from dateline.evaluate.losses import score_bodies, sum_finite
 from dateline.evaluate.protocol import Protocol
 from dateline.generate.decode import (
@@ -53,6 +55,31 @@ Tokens = npt.NDArray[np.int32]
 
 MARGINAL = "marginal"
 """As a place: unknown, inferred from the text while it is written."""
+
+
+NEUTRAL_PROMPTS = (
+    "Parliament passes the budget",
+    "Rain expected over the weekend",
+    "Police appeal for witnesses",
+    "Fuel prices rise",
+    "Cup final ends in a draw",
+    "Hospital opens a new ward",
+    "Teachers call off their strike",
+    "Bank keeps rates on hold",
+    "Farmers hope for a good harvest",
+    "Court adjourns the case",
+    "Minister opens the new road",
+    "School wins the debating contest",
+    "Power is back after a storm",
+    "Company reports higher profits",
+    "Health workers begin vaccinations",
+    "Union and employers agree on pay",
+    "Fire destroys a market",
+    "Singer announces a tour",
+    "Airline adds flights",
+    "Students return to university",
+)
+"""Headlines of news that any country has; none of them names a place."""
 
 
 class SamplingOptions(TypedDict, total=False):
@@ -149,6 +176,20 @@ class Comparison:
     prompt: str
     generations: tuple[Generation, ...]
     """One a place, in the order asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leakage:
+    """Which countries the continuations of neutral prompts name under one place."""
+
+    place: Place
+    """What the prefix showed; empty for none."""
+    texts: int
+    any: float
+    """Share of texts that name at least one country. Without a place, this is what leaks."""
+    named: dict[str, float]
+    """Share of texts that name each country, most often named first. With a place, its own share is how often the
+    model follows; the others leak."""
 
 
 def load(
@@ -560,6 +601,57 @@ class Model:
             ranked = _ranked(prompts.countries, row)
             made.append(Location(next(iter(ranked)), ranked, len(locator.read(body))))
         return made if several else made[0]
+
+    def leakage(
+        self,
+        places: Sequence[PlaceLike] = (None,),
+        *,
+        prompts: Sequence[str] = NEUTRAL_PROMPTS,
+        guidance: float = 1.0,
+        n: int = 5,
+        seed: int = 0,
+        **sampling: Unpack[SamplingOptions],
+    ) -> list[Leakage]:
+        """Counts which countries the model speaks of behind prompts that name none.
+
+        A country is named by its name, people, a city or a region, as far as the project's tables know them: for the
+        18 countries of the paper all of these, for others their names.
+
+        Args:
+            places: to condition on, None among them for no prefix.
+            prompts: headlines that name no place.
+            guidance: as in `compare`.
+            n: continuations of each prompt under each place.
+            seed: of the samples.
+            **sampling: as in `generate`.
+
+        Returns:
+            One `Leakage` for each place.
+
+        Raises:
+            UserError: as in `compare`, or where a prompt names a country.
+
+        Example:
+            >>> none, nigeria = model.leakage([None, "ng"])
+            >>> none.any, nigeria.named["ng"]
+            (0.31, 0.84)
+        """
+        for prompt in prompts:
+            if named := named_countries(prompt):
+                raise UserError(
+                    f"the prompt {prompt[:40]!r} names a place ({', '.join(sorted(named))}); use a neutral one"
+                )
+        if isinstance(places, str) or not places or not prompts:
+            raise UserError("leakage needs a list of places, such as [None, 'ng'], and prompts; give both")
+        result = []
+        for place in places:
+            strength = guidance if _metadata(place) != Metadata() else 1.0
+            found = self.generate(list(prompts), place=place, guidance=strength, n=n, seed=seed, **sampling)
+            texts = [named_countries(text) for one in found for text in one.texts]
+            counts = Counter(code for codes in texts for code in sorted(codes))
+            named = {code: count / len(texts) for code, count in counts.most_common()}
+            result.append(Leakage(_shown(place), len(texts), sum(map(bool, texts)) / len(texts), named))
+        return result
 
     def _plan(
         self,

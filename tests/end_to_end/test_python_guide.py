@@ -50,7 +50,7 @@ def test_the_page_runs(trained, monkeypatch, capsys):
     assert set(names["written"].continuations[0].posterior) == {"ng", "gb", "in"}
     assert names["location"].country in {"ng", "gb", "in"}
     used = set(re.findall(r"model\.(\w+)\(", "\n".join(PYTHON)))
-    assert used == {"generate", "stream", "compare", "score", "locate"}
+    assert used == {"generate", "stream", "compare", "score", "locate", "leakage"}
 
 
 def test_the_command_of_the_page_runs(trained, monkeypatch, capsys):

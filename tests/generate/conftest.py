@@ -16,9 +16,17 @@ def make_llama(tmp_path_factory):
         folder, tokenizer = tmp_path_factory.mktemp("llama"), byte_tokenizer()
         torch.manual_seed(0)
         config = LlamaConfig(
-            vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-            max_position_embeddings=256, initializer_range=0.3, bos_token_id=0, eos_token_id=1, pad_token_id=2,
-        )  # fmt: skip
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=256,
+            initializer_range=0.3,
+            bos_token_id=0,
+            eos_token_id=1,
+            pad_token_id=2,
+        )
         known = {"fields": ["domain", "country"], "fingerprint": "f" * 16, **facts}
         save_model(folder / "model", LlamaForCausalLM(config), tokenizer, known, step=1)
         return folder
@@ -37,9 +45,15 @@ def gpt2(tmp_path_factory):
     tokenizer.bos_token = None
     torch.manual_seed(1)
     config = GPT2Config(
-        vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=2, n_positions=256, initializer_range=0.2,
-        bos_token_id=1, eos_token_id=1,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        n_embd=32,
+        n_layer=1,
+        n_head=2,
+        n_positions=256,
+        initializer_range=0.2,
+        bos_token_id=1,
+        eos_token_id=1,
+    )
     GPT2LMHeadModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -53,9 +67,15 @@ def mamba(tmp_path_factory):
     folder, tokenizer = tmp_path_factory.mktemp("mamba"), byte_tokenizer()
     torch.manual_seed(2)
     config = MambaConfig(
-        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, state_size=4, initializer_range=0.2,
-        bos_token_id=0, eos_token_id=1, pad_token_id=2,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=1,
+        state_size=4,
+        initializer_range=0.2,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=2,
+    )
     MambaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -239,9 +239,13 @@ def test_the_penalty_is_that_of_transformers(subject):
     asked = ask(subject, NOWHERE)
     ids = torch.from_numpy(asked.rows[0][None].astype(np.int64))
     output = subject.model.generate(
-        ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=12, repetition_penalty=1.5,
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        max_new_tokens=12,
+        repetition_penalty=1.5,
         pad_token_id=2,
-    )  # fmt: skip
+    )
     sampling = Sampling(max_tokens=12, temperature=0, repetition_penalty=1.5)
     wanted = output[0, ids.shape[1] :].tolist()
     assert write(subject, [asked], sampling)[0].ids == wanted

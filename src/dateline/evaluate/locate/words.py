@@ -115,23 +115,54 @@ def index_names(names: Iterable[Name]) -> dict[str, tuple[Name, ...]]:
 @cache
 def place_names() -> dict[str, tuple[Name, ...]]:
     """Returns the names that the project's tables know, arranged for `mask_names`."""
-    from dateline.corpus.newswire.facts import outlets, place_tables
+    from dateline.corpus.newswire.facts import outlets
 
-    places: set[str] = set(_ALSO)
-    with COUNTRY_TABLE.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            places |= {row["name"], *row["aliases"].split("|")} - {""}
+    places = set(_ALSO).union(*country_names().values())
     known = [(outlet.name, outlet.domain) for outlet in shipped_outlets().values()]
     known += [(outlet.name, outlet.domain) for outlet in outlets()]
-    for own in outlets():
-        places |= {value for fact in _PLACE_FACTS for value in place_tables()[own.domain][fact]}
     return index_names(
         [
-            *(Name(place, not (place.isupper() or place in _ENGLISH)) for place in places),
+            *map(_place, places),
             *(Name(name, False) for name, _ in known),
             *(Name(domain, True) for _, domain in known),
         ]
     )
+
+
+@cache
+def country_names() -> dict[str, frozenset[str]]:
+    """Returns the names of each country, its people, cities and regions that the project's tables know, by code."""
+    from dateline.corpus.newswire.facts import outlets, place_tables
+
+    names: dict[str, set[str]] = {}
+    with COUNTRY_TABLE.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            names[row["alpha2"]] = {row["name"], *row["aliases"].split("|")} - {""}
+    for own in outlets():
+        names[own.country] |= {value for fact in _PLACE_FACTS for value in place_tables()[own.domain][fact]}
+    return {code: frozenset(several) for code, several in names.items()}
+
+
+def named_countries(text: str) -> set[str]:
+    """Returns the codes of the countries that a text names, by name, people, city or region.
+
+    A name that several countries share counts for each of them. Of countries besides the newswire's 18, only the names
+    of the country itself are known.
+
+    Example:
+        >>> named_countries("Kenyans and Britons met in Abuja")
+        {'ke', 'ng', 'gb'}
+    """
+    return {code for code, names in _country_indices().items() if mask_names(text, names) != text}
+
+
+@cache
+def _country_indices() -> dict[str, Index]:
+    return {code: index_names(map(_place, names)) for code, names in country_names().items()}
+
+
+def _place(name: str) -> Name:
+    return Name(name, not (name.isupper() or name in _ENGLISH))
 
 
 def with_domains(domains: Iterable[str]) -> dict[str, tuple[Name, ...]]:
