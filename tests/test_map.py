@@ -13,7 +13,7 @@ ORDER = (
     ("config",),
     ("manifest",),
     ("stage",),
-    ("progress",),
+    ("progress", "jobs"),
     ("statistics",),
     ("scores",),
     ("places",),

@@ -100,7 +100,7 @@ def test_columns_of_scores():
         "unit: string", "n_documents: int64", "n_tokens: int64", "value: double", "ci_low: double", "ci_high: double",
         "protocol: string", "data: string", "model: string", "shown: string", "versus_run: string",
         "versus_condition: string", "p: double", "p_holm: double", "family_of_tests: string", "mde: double",
-        "n_outlets: int64", "n_seeds: int64",
+        "n_outlets: int64", "n_seeds: int64", "equivalent_within: double",
     ]  # fmt: skip
 
 
@@ -314,3 +314,14 @@ def test_summary_rows_have_a_column_for_each_slice():
     assert summary_rows([SCORE], metric="nll") == []
     (row,) = summary_rows([replace(DIFFERENCE, shown="url+country")], metric="nll_difference")
     assert row == {"run": "r", "condition": "gold [leak]", "versus": "p/none", "all": "9.5000 [9.1000, 9.9000]"}
+
+
+def test_a_table_from_before_equivalence_was_tested_is_read(tmp_path):
+    write_scores(tmp_path, [replace(SCORE, equivalent_within=0.01)])
+    table = pq.read_table(tmp_path / "scores.parquet")
+    assert read_scores(tmp_path)[0].equivalent_within == 0.01
+    pq.write_table(table.drop_columns(["equivalent_within"]), tmp_path / "scores.parquet")
+    assert read_scores(tmp_path) == [SCORE]
+    pq.write_table(table.drop_columns(["mde"]), tmp_path / "scores.parquet")
+    with pytest.raises(UserError, match="has no column 'mde'"):
+        read_scores(tmp_path)

@@ -1,4 +1,4 @@
-"""The exceptions that have an exit code: `UserError` (2), `TrainingDiverged` (1) and `Interrupted` (130)."""
+"""The exceptions with an exit code: `UserError` (2), `TrainingDiverged` and `RunsFailed` (1), `Interrupted` (130)."""
 
 
 def one_line(message: str) -> str:
@@ -19,6 +19,10 @@ class UserError(ValueError):
 
 class TrainingDiverged(RuntimeError):
     """Loss or gradient is not finite; the message says where the last good weights are."""
+
+
+class RunsFailed(RuntimeError):
+    """Some runs of an experiment failed, and the others were finished; the message names them."""
 
 
 class Interrupted(Exception):

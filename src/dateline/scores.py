@@ -1,6 +1,7 @@
 """The long tables of results: runs (which models there are), scores (one row a number), losses (one row a document).
 
-Every measure adds rows to these, and comparisons, findings and reports read nothing else. All are Parquet.
+Every measure adds rows to these, and comparisons, findings and reports read nothing else. A study adds a fourth,
+findings (one row a claim). All are Parquet.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dateline.errors import UserError
 from dateline.statistics import holm_by_family
 
-RUNS, SCORES, LOSSES = "runs.parquet", "scores.parquet", "losses.parquet"
+RUNS, SCORES, LOSSES, FINDINGS = "runs.parquet", "scores.parquet", "losses.parquet", "findings.parquet"
 UNKNOWN = "unknown"
 """The slice of documents whose country, continent or domain is not known."""
 
@@ -56,6 +58,19 @@ class Run:
     """Body tokens read in training."""
     model: str
     """Fingerprint of weights, configuration and tokenizer."""
+
+
+def contrasts(run: Run, versus: Run) -> list[str]:
+    """Returns what two compared runs differ in besides metadata and seed: `trained_on (Africa, all)`.
+
+    Lengths are alike where the steps are the same, or the body tokens within 1%: whole rows are read.
+    """
+    names = ["size", "trained_on", "left_out", "mix", "budget"]
+    few, many = sorted((run.body_tokens, versus.body_tokens))
+    if run.step != versus.step and few < 0.99 * many:
+        names.append("body_tokens")
+    pairs = {name: (getattr(run, name), getattr(versus, name)) for name in names}
+    return [f"{name} ({one or 'none'}, {other or 'none'})" for name, (one, other) in pairs.items() if one != other]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +128,9 @@ class Score:
     """Distinct domains among the documents; 0 where there are none to count."""
     n_seeds: int = 1
     """Trained models that the value is a mean over."""
+    equivalent_within: float | None = None
+    """The stated margin, where two one-sided tests at 5% show that the difference lies within it (its 90% interval
+    does); null where they do not, or no margin was stated."""
 
     @property
     def versus(self) -> str:
@@ -120,13 +138,73 @@ class Score:
         return f"{self.versus_run}/{self.versus_condition}" if self.versus_run else ""
 
 
-def _schema(kind: type[Run | Score]) -> pa.Schema:
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a study finds for one claim: the effect, and what it is held against."""
+
+    experiment: int
+    """1 in and out of region, 2 global recovers local, 3 learning efficiency, 4 leave one region out, 5 fields and
+    balance, 6 dropout."""
+    claim: str
+    """`in_region`, `out_of_region`, `gap_closed`, ...; docs/guide/experiments.md says what each subtracts from what."""
+    size: str
+    """Of the models."""
+    region: str
+    """Continents or countries, joined by `+`, that a local model reads, that were left out, or whose test documents
+    are scored; `all` for every test document."""
+    budget: str
+    """Of the local models; of all models for claims without any."""
+    fields: str
+    """Metadata fields of the conditioned models, joined by `+`; empty where none has any."""
+    detail: str
+    """What else tells claims of one kind apart: the condition, or the prefix dropout and cooldown."""
+    compared: str
+    """`run/condition - run/condition`; families for runs where several seeds are compared."""
+    effect: float | None
+    """In `unit`; null where a run is missing, or where the number is not defined."""
+    unit: str
+    """`nats/token`, negative where the first is better; or `share`."""
+    ci_low: float | None
+    """Lower end of the 95% interval; null where there is none."""
+    ci_high: float | None
+    """Upper end of it."""
+    p: float | None
+    """Two-sided: of no difference, of a share of 0 (`gap_closed`) or of 1 (`share_to_reach`)."""
+    p_holm: float | None
+    """The same after Holm's correction over the whole study."""
+    mde: float | None
+    """Minimum detectable effect: the difference that this comparison finds in 80% of repetitions."""
+    n_documents: int
+    """Test documents of the region."""
+    n_tokens: int
+    """Their scored tokens."""
+    n_seeds: int
+    """Trained models on either side; 0 where none can be compared."""
+    ideal: float | None
+    """The effect that ideal learners of the same training distributions would have; null where it is not known."""
+    published: float | None
+    """The effect of the same claim in arXiv 2601.15236, from its published perplexities; null where there is none."""
+    verdict: str
+    """`replicates`, `contradicts`, `too small to tell`; without a published effect `found`, `none within the margin`,
+    `too small to tell`; `missing` or `not defined` where there is no effect."""
+    reason: str
+    """Why there is no effect, interval, ideal or published effect, and what else to know; `; ` between reasons."""
+    missing: str
+    """Runs that the claim needs and that are not there, joined by `+`."""
+    rule: str
+    """Fingerprint of the rule behind the verdict: the section `study` of the recipe."""
+
+
+def _schema(kind: type[Run | Score | Finding]) -> pa.Schema:
     kinds: dict[str, pa.DataType] = {"int": pa.int64(), "float": pa.float64(), "str": pa.string()}
     return pa.schema([pa.field(field.name, kinds[str(field.type).partition(" ")[0]]) for field in fields(kind)])
 
 
 RUNS_SCHEMA = _schema(Run)
 SCORES_SCHEMA = _schema(Score)
+ADDED = ("equivalent_within",)
+"""Columns that tables of earlier versions lack; null there."""
+FINDINGS_SCHEMA = _schema(Finding)
 _LOSS_TEXTS = ("run", "condition", "shown", "id", "domain", "country", "continent", "slice_by", "slice")
 _LOSSES: dict[str, pa.DataType] = {
     **dict.fromkeys(_LOSS_TEXTS, pa.string()),
@@ -161,6 +239,26 @@ def write_losses(folder: Path, losses: pa.Table) -> None:
     pq.write_table(losses.cast(LOSSES_SCHEMA), folder / LOSSES, compression="zstd")
 
 
+def write_findings(folder: Path, findings: Iterable[Finding]) -> None:
+    """Writes `findings.parquet` into a folder, so that a reader sees the old table or the new."""
+    table = pa.Table.from_pylist([asdict(finding) for finding in findings], schema=FINDINGS_SCHEMA)
+    partial = folder / f".{FINDINGS}.partial"
+    try:
+        pq.write_table(table, partial, compression="zstd")
+        partial.replace(folder / FINDINGS)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_findings(folder: Path) -> list[Finding]:
+    """Reads the findings of a study.
+
+    Raises:
+        UserError: where there is no such table, or it is of another version.
+    """
+    return [Finding(**row) for row in read_table(folder / FINDINGS, FINDINGS_SCHEMA).to_pylist()]
+
+
 def read_runs(folder: Path) -> list[Run]:
     """Reads the runs of an experiment.
 
@@ -193,6 +291,13 @@ def read_losses(folder: Path) -> pa.Table:
     return read_table(folder / LOSSES, LOSSES_SCHEMA)
 
 
+def where(table: pa.Table, **wanted: str) -> pa.Table:
+    """Returns the rows whose columns have these values."""
+    for name, value in wanted.items():
+        table = table.filter(pc.equal(table.column(name), pa.scalar(value)))
+    return table
+
+
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     """Reads one of the long tables from a file.
 
@@ -206,6 +311,8 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
     for column in schema:
+        if column.name not in table.column_names and column.name in ADDED:
+            table = table.append_column(column, pa.nulls(len(table), column.type))
         if column.name not in table.column_names:
             problem = f"has no column '{column.name}'"
         elif _is_text(found := table.schema.field(column.name).type) != _is_text(column.type):
@@ -223,6 +330,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 _MAKE = {
     RUNS: "dateline experiment RECIPE --out DIR",
+    FINDINGS: "dateline study DIR",
     **dict.fromkeys((SCORES, LOSSES), "dateline eval perplexity MODEL --corpus ENCODED --out DIR"),
 }
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from dateline.cli.corpus import Inspect, draw, read_recipe, samples, slurm_options
+from dateline.cli.corpus import Inspect, draw, read_recipe, samples
 from dateline.corpus import CorpusRecipe, build_corpus, read_articles
 from dateline.errors import UserError
+from dateline.jobs import slurm_options
 from dateline.manifest import Manifest, read_manifest
 from dateline.records import Article
 from dateline.testing import write_corpus

@@ -9,7 +9,7 @@ import pytest
 from dateline.cli.evaluate import level_rows, print_rows, sentence
 from dateline.evaluate.recipe import MEASURES
 from dateline.manifest import read_manifest
-from dateline.scores import Score, read_scores
+from dateline.scores import Score, read_losses, read_scores
 
 
 def score(**values):
@@ -164,11 +164,46 @@ def test_conditions_and_models_are_compared_and_leaks_are_named(dateline, finish
     rows = [line.split() for line in said.out.splitlines()]
     pairs = [(row[0], row[1]) for row in rows if len(row) > 4 and row[2] == "nll_difference"]
     assert pairs == [("country", "conditioned/none"), ("none", "plain/none"), ("country", "plain/none")]
+    assert rows.index(["run", "condition", "all", "Africa", "America", "Asia", "Europe"]) > len(pairs)
     assert ["run", "condition", "all", "first", "64", "rest", "title"] in rows
     said = dateline(*words(finished, tmp_path / "u"), "--conditions", "none,url", "--protocol.prefix_room", "100")
     assert "conditioned  url [leak]" in said.out
     assert "LEAK: url: the prefix shows the URL" in said.out
     assert "note: url: the model was not trained with url" in said.out
+
+
+@pytest.mark.parametrize("by", ["continent", "country"])
+def test_differences_from_another_model_are_printed_and_kept_by_group(dateline, finished, tmp_path, by):
+    plain = words(finished, tmp_path / "plain")
+    plain[2] = finished / "runs" / "plain"
+    assert dateline(*plain, "--conditions", "none").code == 0
+    more = ["--conditions", "gold", "--versus", tmp_path / "plain", "--by", by, "--margin", "5"]
+    said = dateline(*words(finished, tmp_path / "s"), *more)
+    assert said.code == 0, said.err
+    table = [s for s in read_scores(tmp_path / "s") if s.versus == "plain/none"]
+    assert {s.slice_by for s in table} == {"all", by}
+    places = read_losses(tmp_path / "s")[by].to_pylist()
+    groups = [s for s in table if s.slice_by == by]
+    assert {s.slice for s in groups} == set(places)
+    assert len({s.family_of_tests for s in groups}) == 1
+    rows = [line.split() for line in said.out.splitlines()]
+    for s in groups:
+        assert [s.slice, "gold", "plain/none", str(s.n_documents), f"{s.value:+.4f}"] in [row[:5] for row in rows]
+    assert "equivalent within 5 nats per token: gold - plain/none" in said.out
+    whole = next(s for s in table if s.slice_by == "all")
+    levels = {s.run: s.value for name in ("s", "plain") for s in read_scores(tmp_path / name) if is_total(s)}
+    assert whole.value == pytest.approx(levels["conditioned"] - levels["plain"])
+
+
+def is_total(score):
+    return (score.metric, score.slice_by, score.versus) == ("nll", "all", "")
+
+
+def test_two_models_of_one_name_cannot_be_told_apart_in_the_table(dateline, finished, tmp_path):
+    assert dateline(*words(finished, tmp_path / "one"), "--conditions", "none").code == 0
+    said = dateline(*words(finished, tmp_path / "two"), "--conditions", "none", "--versus", tmp_path / "one")
+    assert said.code == 2
+    assert "both models are called 'conditioned' in the tables; name one with --run" in said.err
 
 
 def test_one_document_has_no_interval_and_the_table_says_so(dateline, finished, tmp_path):

@@ -13,9 +13,10 @@ import pytest
 import yaml
 
 from dateline.cli import launch
-from dateline.cli.launch import VerbJob, jobs_folder, minutes, run, slurm_parameters
+from dateline.cli.launch import VerbJob, run
 from dateline.config import load_recipe
 from dateline.errors import Interrupted, UserError
+from dateline.jobs import jobs_folder, minutes, slurm_parameters
 from dateline.train.recipe import TrainRecipe
 
 SLURM = "partition=gpu,nodes=2,gpus=8,time=24:00:00"
@@ -32,7 +33,6 @@ def slurm(tmp_path, monkeypatch):
         (folder / name).write_text(f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    pytest.importorskip("submitit")
     return lambda: (folder / "script").read_text().splitlines()
 
 
@@ -96,7 +96,6 @@ def test_an_unknown_option_is_named(slurm, train_recipe, tmp_path):
 
 
 def test_a_machine_without_slurm_is_told_apart(train_recipe, tmp_path, monkeypatch):
-    pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", str(tmp_path))
     says([train_recipe, "--out", tmp_path / "run", "--slurm", SLURM], 'could not detect "srun"'.capitalize())
 
@@ -108,19 +107,13 @@ def test_mistakes_are_found_before_the_queue(train_recipe, experiment_recipe, tm
     says([train_recipe, *out, "--local", "1", "--data", tmp_path / "gone"], "gone: no such folder; make it with")
     says([train_recipe, *out, "--local", "1", "--train.step", "3"], "--train.step: unknown key; did you mean 'steps'?")
     says([tmp_path / "gone.yaml", *out, "--local", "1"], "gone.yaml: no such recipe")
-    says([experiment_recipe, *out, "--local", "2"], "an experiment trains its runs one after another in one process")
+    says([experiment_recipe, *out, "--local", "2"], "launched as one job, an experiment takes one process")
     (tmp_path / "corpus.yaml").write_text("paths: [news]\n")
     says([tmp_path / "corpus.yaml", *out, "--local", "1"], "is the recipe of a corpus; dateline corpus")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "metrics.jsonl").write_text("")
     says([train_recipe, *out, "--local", "1"], "run: already holds something; pass --resume to continue it")
     assert not jobs_folder(tmp_path / "run").exists()
-
-
-def test_a_missing_package_names_the_extra(train_recipe, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "submitit", None)
-    says([train_recipe, "--out", tmp_path / "run", "--local", "1"], "install it with: pip install 'dateline[slurm]'")
-    assert list(tmp_path.iterdir()) == []
 
 
 class Requeued(BaseException):
@@ -168,7 +161,7 @@ def play(monkeypatch, tmp_path):
         signal.signal(signal.SIGUSR2, scheduler.requeue)
         signal.signal(signal.SIGTERM, scheduler.ignore)
         monkeypatch.setattr(launch, "verb", lambda name: lambda words: act(name, words))
-        return scheduler, VerbJob("train", ("recipe.yaml", "--resume"), str(tmp_path))
+        return scheduler, VerbJob(str(tmp_path), "train", ("recipe.yaml", "--resume"))
 
     yield run
     os.chdir(here)
@@ -318,7 +311,6 @@ class Local:
 @pytest.fixture
 def long_recipe(train_recipe, tmp_path, monkeypatch):
     """Long enough to be stopped in the middle, and the same numbers in every process."""
-    pytest.importorskip("submitit")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     recipe = yaml.safe_load(train_recipe.read_text())
     recipe["train"] |= {"steps": 60, "log_every": 1, "precision": "float32"}

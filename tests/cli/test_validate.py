@@ -1,6 +1,8 @@
 """What would run is counted, and nothing runs."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -9,13 +11,14 @@ from dateline.errors import UserError
 from dateline.manifest import read_manifest
 from dateline.model.sizes import ModelRecipe, num_parameters
 
+RECIPES = Path(__file__).parents[2] / "recipes"
 EPOCH = ["--defaults.train.steps", "null", "--defaults.train.epochs", "1"]
 
 
 def row(said, name):
-    """Parameters, steps, rows, tokens and body tokens of a run, as printed."""
-    [line] = [line for line in said.out.splitlines() if re.match(rf"{name} +\S+ +\S+ +\S+ +\S+ +\S+$", line)]
-    return line.split()[1:]
+    """Parameters, steps, body tokens, repeats, FLOPs and hours of a run, as printed."""
+    [line] = [line for line in said.out.splitlines() if re.match(rf"{name} +\d+( +\S+){{6}}$", line)]
+    return line.split()[2:]
 
 
 def number(text):
@@ -42,37 +45,37 @@ def test_a_corpus_recipe(dateline, folder, tmp_path_factory):
 def test_a_training_recipe_with_and_without_its_data(dateline, folder, train_recipe):
     said = dateline("validate", train_recipe, "--data", "nowhere", "--train.steps", "7")
     assert said.code == 0, said.err
-    assert row(said, "run") == ["?", "7", "28", "3,584", "?"]
+    assert row(said, "run") == ["?", "7", "?", "?", "?", "?"]
     assert "? is known once the corpus is encoded" in said.out
     said = dateline("validate", train_recipe, "--train.steps", "7")
     parameters = num_parameters(ModelRecipe(size="pico", max_positions=128), 600)
-    assert row(said, "run")[:4] == [f"{parameters:,}", "7", "28", "3,584"]
-    assert row(said, "run")[4].startswith("~")
-    assert 0 < number(row(said, "run")[4]) < 3584
+    assert row(said, "run")[:2] == [f"{parameters:,}", "7"]
+    assert row(said, "run")[2].startswith("~")
+    assert 0 < number(row(said, "run")[2]) < 3584
 
 
 def test_an_experiment_is_estimated_and_then_counted(dateline, folder, experiment_recipe, finished, untouched):
     about = dateline("validate", experiment_recipe, *EPOCH)
     assert about.code == 0, about.err
     assert "corpus: 300 newswire articles\n" in about.out
-    assert "evaluate plain: none\nevaluate conditioned: gold, none, wrong\n" in about.out
+    assert "conditions: gold, none, wrong; runs without fields: none\n" in about.out
     before = untouched(finished)
     known = dateline("validate", experiment_recipe, "--out", finished, *EPOCH)
     assert untouched(finished) == before
     assert "~" not in known.out
     for run in ("plain", "conditioned"):
         estimate, truth = row(about, run), row(known, run)
-        assert all(value.startswith("~") for value in estimate[1:])
-        for one, other in zip(map(number, estimate), map(number, truth), strict=True):
+        assert all(value.startswith("~") for value in estimate[1:3])
+        for one, other in zip(map(number, estimate[:3]), map(number, truth[:3]), strict=True):
             assert one == pytest.approx(other, rel=0.05)
     trained = read_manifest(finished / "runs" / "plain").counts["body_tokens"]
-    assert number(row(known, "plain")[4]) > trained
+    assert number(row(known, "plain")[2]) > trained
 
 
 def test_a_length_in_steps_is_known_before_anything(dateline, folder, experiment_recipe):
     said = dateline("validate", experiment_recipe)
-    assert row(said, "plain")[1:4] == ["4", "16", "2,048"]
-    plain, conditioned = (number(row(said, run)[4]) for run in ("plain", "conditioned"))
+    assert row(said, "plain")[1] == "4"
+    plain, conditioned = (number(row(said, run)[2]) for run in ("plain", "conditioned"))
     assert conditioned < plain < 2048
 
 
@@ -82,23 +85,23 @@ def test_an_estimate_extrapolates_from_part_of_the_corpus(dateline, folder, expe
     part = dateline("validate", experiment_recipe, *EPOCH)
     assert "~ is estimated from 150 of its articles" in part.out
     assert row(part, "plain") != row(whole, "plain")
-    assert number(row(part, "plain")[4]) == pytest.approx(number(row(whole, "plain")[4]), rel=0.1)
+    assert number(row(part, "plain")[2]) == pytest.approx(number(row(whole, "plain")[2]), rel=0.1)
 
 
 def test_a_mix_and_a_gate_count(dateline, folder, experiment_recipe):
-    everything = number(row(dateline("validate", experiment_recipe, *EPOCH), "plain")[4])
+    everything = number(row(dateline("validate", experiment_recipe, *EPOCH), "plain")[2])
     africa = number(
-        row(dateline("validate", experiment_recipe, *EPOCH, "--defaults.mix.include", "[Africa]"), "plain")[4]
+        row(dateline("validate", experiment_recipe, *EPOCH, "--defaults.mix.include", "[Africa]"), "plain")[2]
     )
     rest = number(
-        row(dateline("validate", experiment_recipe, *EPOCH, "--defaults.mix.exclude", "[Africa]"), "plain")[4]
+        row(dateline("validate", experiment_recipe, *EPOCH, "--defaults.mix.exclude", "[Africa]"), "plain")[2]
     )
     assert africa + rest == pytest.approx(everything, abs=2)
     half = number(
         row(
             dateline("validate", experiment_recipe, *EPOCH, "--corpus.splits", "{train: 0.5, test: 0.45, enough: 1}"),
             "plain",
-        )[4]
+        )[2]
     )
     assert 0.4 * everything < half < 0.7 * everything
 
@@ -122,9 +125,49 @@ def test_nothing_to_train_on_is_said(dateline, folder, experiment_recipe, more, 
 def test_files_are_not_guessed_at(dateline, folder, experiment_recipe):
     said = dateline("validate", experiment_recipe, *EPOCH, "--corpus", "{paths: [news.parquet]}")
     assert said.code == 0, said.err
-    assert row(said, "plain")[1:] == ["?", "?", "?", "?"]
+    assert row(said, "plain")[1:] == ["?", "?", "?", "?", "?"]
     assert "corpus: news.parquet\n" in said.out
     assert "? is known once the corpus is encoded" in said.out
+
+
+def test_the_published_study_is_31_runs(dateline, folder):
+    said = dateline("validate", RECIPES / "paper.yaml", "--vocab-size", "128256", "--rate", "4e14")
+    assert said.code == 0, said.err
+    runs = {line.split()[0]: line.split() for line in said.out.splitlines() if re.match(r"(0.5|1)b-\S+ +1 ", line)}
+    assert len(runs) == 31
+    assert sum(name.endswith(("-with", "-without")) and "-no-" not in name for name in runs) == 20
+    assert sum("1b-no-" in name for name in runs) == 8
+    assert sum("1b-global-domain" in name for name in runs) == 3
+    # 10,000 steps of 2,048 rows of 2,048 tokens, 6 FLOPs a weight and token, and attention over half a row
+    tokens, weights, attended = 10_000 * 2048 * 2048, 128256 * 2048 + 16 * (4 * 2048**2 + 3 * 2048 * 5632), 1024
+    flops = tokens * (6 * weights + 12 * 16 * 2048 * attended)
+    assert runs["1b-global-with"][-2:] == [f"{flops:.1e}".replace("e+", "e"), f"{flops / 4e14 / 3600:.0f}"]
+    assert re.search(r"^31 runs: \S+ FLOPs, [\d,]+ hours at 4.0e14 FLOP/s", said.out, re.MULTILINE)
+
+
+def test_repeats_and_the_budget_of_a_region_are_counted(dateline, folder, experiment_recipe):
+    grid = {
+        "axes": {
+            "trained-on": {"global": {}, "europe": {"mix": {"include": ["Europe"]}}},
+            "budget": {"region": {"train": {"budget": "same_region_tokens"}}},
+            "balance": {"equal": {"mix": {"weights": "equal"}}},
+        },
+        "blocks": [
+            {"trained-on": "all"},
+            {"trained-on": "europe", "budget": "all"},
+            {"trained-on": "global", "balance": "all"},
+        ],
+    }
+    length = ["--defaults.train.steps", "null", "--defaults.train.body_tokens", "100000"]
+    said = dateline("validate", experiment_recipe, *length, "--grid", json.dumps(grid))
+    assert said.code == 0, said.err
+    local, control, everything = (row(said, name) for name in ("europe", "europe-region", "global"))
+    assert number(local[2]) == number(everything[2]) == 100_000
+    assert number(control[2]) < 30_000
+    assert float(local[3]) > 4 > float(everything[3])
+    assert float(control[3]) == pytest.approx(float(everything[3]), rel=0.1)
+    assert re.search(r"^repeats of each group: Africa \S+, America .*\(global-equal\)$", said.out, re.MULTILINE)
+    assert re.search(r"^read some of their documents more than 4 times.*: .*europe", said.out, re.MULTILINE)
 
 
 def test_full_shows_defaults(dateline, folder, experiment_recipe):

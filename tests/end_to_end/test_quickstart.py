@@ -25,9 +25,10 @@ def test_it_ends_with_a_table_and_a_page(tmp_path, capsys):
     folder = tmp_path / "out"
     main(["quickstart", "--out", str(folder), *SMALL])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith("perplexity on ")
-    assert any(line.startswith("plain ") for line in lines)
-    assert any(line.startswith("  recovered gain: ") for line in lines)
+    assert lines[1].startswith("differences of perplexity in %, ")
+    (head,) = [line.split() for line in lines if line.startswith("run ")]
+    assert head == ["run", "gold", "none", "wrong", "recovered", "gain"]
+    assert [line.split()[0] for line in lines[-3:-1]] == ["plain", "conditioned"]
     assert lines[-1].startswith(f"{folder / 'report.html'} (")
     page = (folder / "report.html").read_text()
     assert "Dateline quickstart" in page

@@ -42,12 +42,12 @@ def test_the_point_lies_between_neighbours_on_both_sides_of_the_target(losses, t
         assert at[max(0, first - 1)] * 0.999 <= found <= at[first] * 1.001
 
 
-def scores_of(nll_by_point, target, total=1000):
+def scores_of(nll_by_point, target, total=1000, groups=()):
     points = [Point(step, 100 * 10**step, np.array(nll)) for step, nll in enumerate(nll_by_point)]
     tokens = np.full(len(target), 10)
     about = {"run": "a", "measure": "efficiency", "condition": "gold", "n_documents": len(target), "n_tokens": 10,
              "protocol": "strict-1", "model": "m", "data": "c"}  # fmt: skip
-    return efficiency_scores(points, np.array(target), tokens, total, about, "b", resamples=200, seed=0)
+    return efficiency_scores(points, np.array(target), tokens, total, about, "b", groups=groups, resamples=200, seed=0)
 
 
 def test_the_interval_comes_from_documents_and_may_be_open():
@@ -69,6 +69,23 @@ def test_the_interval_comes_from_documents_and_may_be_open():
     scores, early = scores_of([[1.0], [0.5]], [2.0])
     assert (scores[-1].value, early) == (0.1, 1.0)
     assert np.isnan(scores[-1].ci_low)
+
+
+def test_a_group_of_documents_has_the_crossing_that_it_has_alone():
+    noise = np.linspace(-1, 1, 20)
+    curve = [np.concatenate([level + noise, level - 4 + 2 * noise]) for level in (50, 40, 30)]
+    target, tokens = np.full(40, 35.0), 10
+    members = np.arange(20, 40)
+    scores, _ = scores_of(curve, target, groups=[("continent", "Asia", members)])
+    alone, _ = scores_of([nll[members] for nll in curve], target[members])
+    apart = [s for s in scores if s.slice_by == "continent"]
+    expected = [s for s in alone if s.versus]
+    assert [(s.metric, s.value, s.ci_low, s.ci_high) for s in apart] == [
+        (s.metric, s.value, s.ci_low, s.ci_high) for s in expected
+    ]
+    assert {(s.slice, s.n_documents, s.n_tokens, s.versus) for s in apart} == {("Asia", 20, 20 * tokens, "b/none")}
+    assert [s.slice for s in scores if s.versus] == ["all", "all", "Asia", "Asia"]
+    assert apart[0].value < next(s for s in scores if s.versus).value
 
 
 @pytest.fixture(scope="module")
@@ -115,12 +132,16 @@ def test_checkpoints_of_a_run_become_a_curve_and_a_crossing(done, runs):
     read = [s.value for s in curve["body_tokens"]]
     assert read == sorted(read)
     assert read[-1] == read_manifest(runs / "conditioned").counts["body_tokens"]
-    (reach,) = [s for s in scores if s.metric == "tokens_to_reach"]
+    (reach,) = [s for s in scores if s.metric == "tokens_to_reach" and s.slice_by == "all"]
     assert (reach.run, reach.condition, reach.shown, reach.versus) == ("conditioned", "gold", "country", "plain/none")
     assert reach.n_documents == 12
     assert reach.ci_low <= reach.value <= reach.ci_high
-    (share,) = [s for s in scores if s.metric == "share_to_reach"]
+    (share,) = [s for s in scores if s.metric == "share_to_reach" and s.slice_by == "all"]
     assert share.value == pytest.approx(reach.value / manifest.facts["versus_body_tokens"])
+    apart = [s for s in scores if s.metric == "share_to_reach" and s.slice_by == "continent"]
+    assert [s.slice for s in apart] == sorted({s.slice for s in apart}) != []
+    assert sum(s.n_documents for s in apart) == 12
+    assert sum(s.n_tokens for s in apart) == share.n_tokens
     assert stage(runs).finished(done) == manifest
 
 
@@ -148,7 +169,7 @@ def test_the_target_is_the_other_runs_last_loss_without_a_prefix(done, runs, tmp
         np.array([s.value for s in scores if s.slice_by == "step" and s.metric == metric])
         for metric in ("nll", "body_tokens")
     )
-    (reach,) = [s for s in scores if s.metric == "tokens_to_reach"]
+    (reach,) = [s for s in scores if s.metric == "tokens_to_reach" and s.slice_by == "all"]
     assert reach.value == pytest.approx(crossing(tokens, nll[None], np.array([target]))[0])
 
 

@@ -1,6 +1,8 @@
 """Differences are paired, refuse what is not comparable, and stand in one table with their correction."""
 
+import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +14,14 @@ from dateline.experiment.comparisons import (
     across_seed_differences,
     differences,
     family_of_tests,
+    plan_comparisons,
+    score_table,
     swap_differences,
 )
-from dateline.experiment.grid import expand, plan_comparisons
+from dateline.experiment.grid import expand
 from dateline.experiment.run import run_experiment
-from dateline.scores import LOSSES_SCHEMA, correct, read_losses, read_runs, read_scores
-from dateline.statistics import holm, paired_difference
+from dateline.scores import LOSSES_SCHEMA, contrasts, correct, read_losses, read_runs, read_scores
+from dateline.statistics import holm, paired_difference, ratio_estimate, resampled_sums
 
 
 def losses(run="a", number=40, *, shift=0.0, conditions=("gold", "none"), protocol="strict-1", extra_tokens=0, **more):
@@ -325,3 +329,149 @@ def test_runs_with_other_fields_have_a_protocol_of_their_own_where_fields_are_pa
     assert len(protocols["one"]) == len(protocols["two"]) == 1
     assert protocols["one"] != protocols["two"]
     assert protocols["tfidf"] == protocols["one"] | protocols["two"]
+
+
+# Equivalence
+
+
+def test_equivalence_is_said_only_within_a_margin_that_is_stated():
+    """The 90% interval decides, which lies inside the 95% interval of the row."""
+    one, other = losses("a", conditions=("none",)), losses("b", conditions=("none",), shift=0.01)
+    pair = {"condition": "none", "condition_versus": "none"}
+    (plain,) = differences(one, other, **pair)
+    assert plain.equivalent_within is None
+    assert plain.value == pytest.approx(-0.01, abs=1e-9)
+    (wide,), (narrow,) = (differences(one, other, **pair, margin=margin) for margin in (0.011, 0.009))
+    assert (wide.equivalent_within, narrow.equivalent_within) == (0.011, None)
+    assert replace(wide, equivalent_within=None) == plain
+
+
+def test_the_interval_of_equivalence_is_that_of_90_percent():
+    table = losses()
+    row = gold_minus_none(table)[0]
+    rows = table.to_pylist()
+    change = np.array([a["nll"] - b["nll"] for a, b in zip(rows[:40], rows[40:], strict=True)])
+    columns = np.column_stack([change, [float(r["n_tokens"]) for r in rows[:40]]])
+    inner = ratio_estimate(columns, resampled_sums(columns, resamples=10_000, seed=0), 0, 1, level=0.90)
+    assert row.ci_low < inner.low < row.ci_low / 2 + row.value / 2
+    assert gold_minus_none(table, margin=-inner.low + 1e-9)[0].equivalent_within is not None
+    assert gold_minus_none(table, margin=-inner.low - 1e-9)[0].equivalent_within is None
+
+
+def test_two_seeds_are_equivalent_where_the_interval_over_seeds_is_within_the_margin():
+    settings = {"condition": "gold", "condition_versus": "gold"}
+    pairs = trainings((0.0, 0.02))
+    narrow, wide = (across_seed_differences(pairs, NAMES, **settings, margin=m)[0] for m in (0.03, 0.5))
+    assert narrow.value == pytest.approx(0.01)
+    assert (narrow.equivalent_within, wide.equivalent_within) == (None, 0.5)
+
+
+def test_one_document_is_never_equivalent():
+    assert gold_minus_none(losses(number=1), margin=100.0)[0].equivalent_within is None
+
+
+# Regions, and comparisons that the recipe names
+
+PLAIN = {"conditions": {"fields": []}}
+REGIONAL = {
+    "plain": PLAIN,
+    "meta": {},
+    "africa-plain": {**PLAIN, "mix": {"include": "africa"}},
+    "africa-meta": {"mix": {"include": "Africa"}},
+    "noasia-meta": {"mix": {"exclude": ["asia", "gb"]}},
+}
+
+
+@pytest.fixture(scope="module")
+def regional(make, tmp_path_factory):
+    """The folder of an experiment with a local run and a leave-one-out run, and its summary."""
+    out = tmp_path_factory.mktemp("regional") / "out"
+    evaluate = {
+        "conditions": ["gold", "none"],
+        "protocol": {"num_documents": 40},
+        "compare": [["meta/gold", "africa-plain/none"]],
+        "margin": 0.5,
+    }
+    recipe = make(runs=REGIONAL, measures={}, seeds=[0], evaluate=evaluate, samples={"headlines": 0})
+    run_experiment(recipe, out)
+    return out
+
+
+def test_runs_with_a_region_are_judged_inside_and_outside_of_it(regional):
+    scores = read_scores(regional)
+    rows = {
+        (s.run, s.slice): s for s in scores if s.slice_by == "region" and s.metric == "nll" and s.condition == "none"
+    }
+    assert rows.keys() == {
+        (run, part) for run in ("africa-plain", "africa-meta", "noasia-meta") for part in ("in", "out")
+    }
+    table = read_losses(regional / "perplexity" / "noasia-meta").to_pylist()
+    whole = [row for row in table if row["slice_by"] == "all" and row["condition"] == "none"]
+    out = [row for row in whole if row["continent"] == "Asia" or row["country"] == "gb"]
+    left_out, inside = rows["noasia-meta", "out"], rows["noasia-meta", "in"]
+    assert 0 < len(out) == left_out.n_documents
+    assert inside.n_documents == len(whole) - len(out)
+    assert left_out.value == pytest.approx(sum(r["nll"] for r in out) / sum(r["n_tokens"] for r in out))
+    (africa,) = [
+        s
+        for s in scores
+        if (s.run, s.condition, s.metric, s.slice) == ("africa-meta", "none", "nll", "Africa") and not s.versus
+    ]
+    local = rows["africa-meta", "in"]
+    assert (local.value, local.n_documents) == (pytest.approx(africa.value), africa.n_documents)
+
+
+def test_differences_have_the_region_of_the_run_that_is_judged(regional):
+    scores = [s for s in read_scores(regional) if s.metric == "nll_difference"]
+    found = {(s.run, s.condition, s.versus, s.slice): s for s in scores if s.slice_by == "region"}
+    assert {key[:3] for key in found} == {
+        ("africa-meta", "gold", "africa-plain/none"),
+        ("africa-meta", "none", "africa-plain/none"),
+        ("africa-meta", "none", "africa-meta/gold"),
+        ("noasia-meta", "none", "noasia-meta/gold"),
+    }
+    pair = ("africa-meta", "gold", "africa-plain/none")
+    continents = {s.slice: s for s in scores if (s.run, s.condition, s.versus) == pair and s.slice_by == "continent"}
+    assert found[*pair, "in"].value == pytest.approx(continents["Africa"].value)
+    assert found[*pair, "in"].p_holm <= 2 * found[*pair, "in"].p
+
+
+def test_models_of_another_mix_are_compared_only_where_the_recipe_names_them(regional):
+    scores = [s for s in read_scores(regional) if s.metric == "nll_difference" and s.slice_by == "all"]
+    across = {(s.run, s.condition, s.versus) for s in scores if s.run != s.versus_run}
+    assert across == {
+        ("meta", "gold", "plain/none"),
+        ("meta", "none", "plain/none"),
+        ("africa-meta", "gold", "africa-plain/none"),
+        ("africa-meta", "none", "africa-plain/none"),
+        ("meta", "gold", "africa-plain/none"),
+    }
+    runs = {run.run: run for run in read_runs(regional)}
+    assert contrasts(runs["meta"], runs["africa-plain"]) == ["trained_on (all, Africa)"]
+    assert contrasts(runs["meta"], runs["noasia-meta"]) == ["left_out (none, Asia+gb)"]
+    assert contrasts(runs["meta"], runs["plain"]) == []
+
+
+def test_the_summary_has_the_rows_of_the_table(regional):
+    summary = json.loads((regional / "summary.json").read_text())
+    rows = {(f"{s.run}/{s.condition} - {s.versus}", s.slice_by, s.slice): s for s in read_scores(regional) if s.versus}
+    for name, found in summary["nll_difference"].items():
+        whole = rows[name, "all", "all"]
+        assert (found["value"], found["equivalent_within"]) == (whole.value, whole.equivalent_within)
+        for part, inside in found.get("region", {}).items():
+            assert inside["value"] == rows[name, "region", part].value
+    assert summary["nll_difference"]["africa-meta/gold - africa-plain/none"]["region"].keys() == {"in", "out"}
+    assert summary["ppl_by_region"]["africa-plain"]["none"].keys() == {"in", "out"}
+    assert summary["recovered_gain_run"] == "meta"
+    assert summary["nll_difference"]["meta/none - meta/gold"]["equivalent_within"] == 0.5
+
+
+def test_a_run_without_a_baseline_is_named(make, capsys, regional):
+    """Everything is there already, so only the comparisons are made again."""
+    evaluate = {"conditions": ["gold", "none"], "protocol": {"num_documents": 40}}
+    recipe = make(runs=REGIONAL, measures={}, seeds=[0], evaluate=evaluate)
+    score_table(recipe, expand(recipe, ""), regional, [])
+    said = capsys.readouterr().err
+    assert (
+        "no plain run of the same seed, mix, model and length: noasia-meta; compared with other runs only where" in said
+    )

@@ -13,7 +13,7 @@ import pytest
 import dateline
 import dateline.manifest
 from dateline.cli import main
-from dateline.errors import Interrupted, UserError
+from dateline.errors import Interrupted, RunsFailed, UserError
 from dateline.experiment.run import run_experiment, write_summary
 from dateline.manifest import Manifest, read_manifest, write_manifest
 from dateline.scores import read_runs, read_scores
@@ -233,8 +233,14 @@ def test_a_change_costs_what_depends_on_it(copy, make, capsys, values, again, wh
 
 def test_a_curve_needs_checkpoints(copy, make):
     shutil.rmtree(copy / "runs" / FIRST / "checkpoints")
-    with pytest.raises(UserError, match="has no checkpoint before its end, so no curve"):
+    shutil.rmtree(copy / "efficiency" / FIRST)
+    with pytest.raises(
+        RunsFailed, match=f"1 of 4 runs failed .{FIRST}: .*has no checkpoint before its end, so no curve"
+    ):
         run_experiment(make(), copy)
+    assert {score.run for score in read_scores(copy) if score.measure == "perplexity"} >= set(NAMES)
+    assert FIRST not in {score.run for score in read_scores(copy) if score.measure == "efficiency"}
+    assert read_manifest(copy) is None
 
 
 # Nothing is lost

@@ -178,7 +178,7 @@ def test_a_prefix_without_a_place_has_no_gain(corpus, fields):
 
 def test_articles_of_another_grammar_are_refused(tmp_path):
     folder = write_corpus(tmp_path / "corpus", [replace(ARTICLES[0], text="Nobody's grammar writes this.")])
-    with pytest.raises(UserError, match="holds articles that the newswire of this version cannot write"):
+    with pytest.raises(UserError, match="the newswire of this version cannot write it; build the corpus again"):
         newswire_entropies(folder, NATURAL)
 
 

@@ -130,7 +130,7 @@ def test_learning_curves_are_over_body_tokens(page: str, experiment: Path) -> No
 
 def test_key_numbers(page: str, experiment: Path) -> None:
     text = Reader(page).text
-    assert re.search(r"recovered gain \S+% 95% CI \S+ to \S+%", text)
+    assert re.search(r"recovered gain: conditioned-seed0 \S+% 95% CI \S+ to \S+%", text)
     assert re.search(r"perplexity: plain, no metadata [\d.]+ mean of 2 seeds: [\d.]+ and [\d.]+", text)
     assert "p = 0.0 " not in text
 
@@ -310,3 +310,59 @@ def test_contrast_is_that_of_wcag_aa(theme: int) -> None:
     assert contrast(colors["ink"], mix("unsure", 0.45, "rule")) >= 4.5
     marks = ["better", "worse", "unsure", *(f"series-{n}" for n in range(1, 7))]
     assert {name for name in marks if contrast(colors[name], colors["paper"]) < 3} == set()
+
+
+def test_a_comparison_across_mixes_says_so_and_comes_last(folder: Path) -> None:
+    """As `evaluate.compare` makes them: here the plain runs become local ones."""
+    text = Reader(section(write_report(folder).read_text(), "differences")).text
+    assert "the models also differ in" not in text
+    edit(folder / "runs.parquet", trained_on=["Africa", "all", "Africa", "all"])
+    results = read_results(folder)
+    assert set(results.runs.loc[results.runs["trained_on"] == "Africa", "family"]) == {"plain"}
+    words = "conditioned, gold metadata minus plain, no metadata: the models also differ in trained_on (all, Africa)."
+    page = write_report(folder).read_text()
+    assert words in Reader(section(page, "differences")).text
+    assert "The two models also differ in trained_on (all, Africa)." in Reader(page).text
+
+
+def regional(folder: Path, value: float) -> None:
+    """Adds, to the main comparison, the rows of a region: its whole row again, once inside and once outside."""
+    table = pd.read_parquet(folder / "scores.parquet")
+    main = (table["run"] == "conditioned") & (table["condition"] == "gold") & (table["versus_run"] == "plain")
+    main &= (table["metric"] == "nll_difference") & (table["slice_by"] == "all")
+    rows = [table[main].assign(slice_by="region", slice=part, value=value) for part in ("in", "out")]
+    pd.concat([*rows, table], ignore_index=True).to_parquet(folder / "scores.parquet")
+
+
+def test_a_region_has_its_rows_and_is_not_india(folder: Path) -> None:
+    before = Reader(section(write_report(folder).read_text(), "countries")).text
+    assert "India" in before
+    regional(folder, 7.891)
+    page = write_report(folder).read_text()
+    text = Reader(section(page, "differences")).text
+    assert re.search(r"In the region of training \+7.891 .*Outside the region of training \+7.891 ", text)
+    assert "In the region of its training the difference is +7.891, outside it +7.891." in Reader(page).text
+    assert Reader(section(page, "countries")).text == before
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"ci_low": -0.01, "ci_high": 0.02, "p_holm": 0.4}, "Equivalent within 0.03 nats per token."),
+        ({"ci_low": 0.005, "ci_high": 0.02, "p_holm": 0.01}, "Worse: perplexity 1.0% higher; equivalent within 0.03"),
+        ({"ci_low": 0.005, "ci_high": 0.02, "p_holm": 0.2}, "but not after Holm's correction; equivalent within 0.03"),
+    ],
+)
+def test_equivalence_is_said_where_the_table_has_it(values: dict[str, float], words: str) -> None:
+    row = {"value": 0.01, **values}
+    assert words in effects.reading(pd.Series({**row, "equivalent_within": 0.03}))
+    assert "quivalent" not in effects.reading(pd.Series({**row, "equivalent_within": float("nan")}))
+
+
+def test_the_recovered_gain_is_that_of_the_run_that_the_summary_names(page: str, folder: Path) -> None:
+    assert "conditioned-seed0 recovers" in Reader(section(page, "recovered")).text
+    summary = json.loads((folder / "summary.json").read_text())
+    del summary["recovered_gain_run"]
+    (folder / "summary.json").write_text(json.dumps(summary))
+    text = Reader(write_report(folder).read_text()).text
+    assert "a run that summary.json does not name recovers" in text

@@ -1,7 +1,8 @@
 """The command `dateline`: the registry of verbs, and exit codes.
 
-0 is success, 1 a failure, 2 a mistake of the user, 3 an audit that finds a set unfit, 130 an interruption. A verb's
-module is imported when the verb is called, and torch when the verb has checked its arguments.
+0 is success, 1 a failure, 2 a mistake of the user, 3 an audit that finds a set unfit or a study that does not find what
+is known to be true, 130 an interruption. A verb's module is imported when the verb is called, and torch when the verb
+has checked its arguments.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from types import FrameType
 from typing import NoReturn
 
 from dateline import __version__
-from dateline.errors import Interrupted, TrainingDiverged, UserError, one_line
+from dateline.errors import Interrupted, RunsFailed, TrainingDiverged, UserError, one_line
 
 VERBS = {
     "quickstart": "a plain and a conditioned model on the embedded newswire, and a report",
@@ -36,6 +37,7 @@ VERBS = {
     "audit": "whether a set of multiple-choice questions is fit for use: audit mcq FILE",
     "experiment": "several runs in one recipe, from corpus to report",
     "validate": "what a recipe would run, without running it",
+    "study": "the claims of the published study, judged on a finished experiment",
     "report": "the report again, from the score table",
 }
 FUNCTIONS = {
@@ -70,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fail(str(error), 2, debug)
     except (Interrupted, KeyboardInterrupt) as error:
         fail(str(error) or "stopped", 130, debug)
-    except TrainingDiverged as error:
+    except (RunsFailed, TrainingDiverged) as error:
         fail(str(error), 1, debug)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

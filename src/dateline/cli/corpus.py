@@ -16,6 +16,7 @@ from dateline.cli.options import read_arguments, read_words
 from dateline.conditions import DEFAULT_FIELDS, FIELDS, Field
 from dateline.config import Section, apply_overrides, load_recipe, validate_recipe
 from dateline.errors import UserError
+from dateline.jobs import slurm_options
 
 if TYPE_CHECKING:
     from dateline.corpus import CorpusRecipe
@@ -74,24 +75,6 @@ def run(words: list[str]) -> None:
     page = write_corpus_page(args.out)
     describe(manifest, args.out)
     print(f"  see {page}")
-
-
-def slurm_options(written: str) -> dict[str, object]:
-    """Returns `partition=cpu,time=04:00:00` as arguments; whole numbers are numbers.
-
-    Raises:
-        UserError: where an item is no `key=value`, or partition or time is missing.
-    """
-    options: dict[str, object] = {}
-    for item in filter(None, written.split(",")):
-        key, equals, value = item.partition("=")
-        if not equals:
-            raise UserError(f"--slurm: '{item}' is no key=value; write partition=NAME,time=HH:MM:SS")
-        options[key.strip()] = int(value) if value.isdecimal() else value
-    missing = [key for key in ("partition", "time") if key not in options]
-    if missing:
-        raise UserError(f"--slurm: {' and '.join(missing)} missing; write partition=NAME,time=HH:MM:SS")
-    return options
 
 
 def read_recipe(source: tuple[str, ...], overrides: list[str]) -> CorpusRecipe:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
+from pydantic import Field
 
 from dateline.cli.options import read_options
 from dateline.config import Section
 from dateline.errors import UserError
-from dateline.evaluate.recipe import MEASURES, Mcq, Scoring
+from dateline.evaluate.recipe import MEASURES, Mcq, Perplexity, Scoring
 
 if TYPE_CHECKING:
     from dateline.manifest import Manifest
@@ -54,9 +55,12 @@ class PerplexityArguments(FolderArguments):
     """What `dateline eval perplexity` takes besides: what its conditions are compared with."""
 
     versus: Path | None = None
-    """Scores of another model on the same documents: every condition is compared with that model's `none`."""
+    """Scores of another model on the same documents: every condition is compared with that model's `none`, over all
+    documents and in every slice of --by."""
     cluster: Literal["document", "outlet"] = "document"
     """What the differences are resampled by."""
+    margin: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Test whether each difference lies within so many nats per token; without it nothing is said to be equivalent."""
 
 
 class McqArguments(Arguments):
@@ -123,22 +127,21 @@ def show_table(result: Result) -> None:
 
 
 def show_perplexity(result: Result) -> None:
-    """Prints perplexity by condition and continent, losses by part, paired differences, and what to beware of."""
+    """Adds paired differences to the table; prints them, perplexity, losses by part, and what to beware of."""
     from dateline.evaluate.parts import LEAK_WARNING, TITLE_IN_URL
-    from dateline.scores import summary_rows
+    from dateline.scores import summary_rows, write_scores
 
     assert isinstance(result.arguments, PerplexityArguments)
     scores, facts, kept = result.scores, result.manifest.facts, result.manifest.counts["kept"]
+    if pairs := compare(result.arguments, result.options):
+        write_scores(result.arguments.out, [*scores, *pairs])
+        show_differences(pairs, result.arguments, result.options)
     print_rows(summary_rows(scores))
     sizes = {s.slice: s.n_documents for s in scores if s.metric == "ppl" and s.slice_by in ("all", "continent")}
     print(", ".join(f"{name} {number:,}" for name, number in sizes.items()) + " documents\n")
     if parts := [score for score in scores if score.slice_by == "part"]:
         print("nats per token by part of the document")
         print_rows(summary_rows(parts, metric="nll", slice_by="part"))
-        print()
-    if pairs := compare(result.arguments, result.options):
-        print("paired differences in nats per token, p after Holm's correction, and the minimum detectable effect")
-        print_rows([difference_row(score) for score in pairs])
         print()
     share = next((s for s in scores if s.metric == TITLE_IN_URL and s.slice_by == "all"), None)
     if share is not None and share.n_documents > 1:
@@ -160,12 +163,11 @@ def show_perplexity(result: Result) -> None:
 
 
 def compare(arguments: PerplexityArguments, options: Scoring) -> list[Score]:
-    """Returns paired differences over all documents: of conditions from `none`, and of all from another model's `none`.
+    """Returns paired differences, of conditions from `none` and of all from another model's `none`, in all slices.
 
-    All of them are one family for Holm's correction. Swaps are left out: an experiment compares them with one another.
+    Those over all documents are one family for Holm's correction, and so are the groups of each comparison. Swaps are
+    left out: an experiment compares them with one another.
     """
-    from dataclasses import replace
-
     from dateline.experiment.comparisons import differences
     from dateline.scores import correct, read_losses
 
@@ -175,15 +177,39 @@ def compare(arguments: PerplexityArguments, options: Scoring) -> list[Score]:
     pairs = [(losses, name) for name in names if name != "none" and "none" in names]
     if arguments.versus is not None:
         other = read_losses(arguments.versus)
+        if other["run"][0] == losses["run"][0]:
+            raise UserError(f"--versus: both models are called '{arguments.name}' in the tables; name one with --run")
         pairs += [(other, name) for name in names]
+    assert isinstance(options, Perplexity)
     settings: dict[str, Any] = {
         "condition_versus": "none",
+        "by": options.by,
+        "margin": arguments.margin,
         "cluster": arguments.cluster,
         "resamples": options.resamples,
         "seed": options.seed,
     }
-    found = [score for table, name in pairs for score in differences(losses, table, condition=name, **settings)]
-    return correct([replace(score, family_of_tests="dateline eval perplexity") for score in found])
+    return correct([score for table, name in pairs for score in differences(losses, table, condition=name, **settings)])
+
+
+def show_differences(pairs: Sequence[Score], arguments: PerplexityArguments, options: Scoring) -> None:
+    """Prints differences over all documents and, where another model is compared with, by the first of `by`."""
+    assert isinstance(options, Perplexity)
+    print("paired differences in nats per token, p after Holm's correction, and the minimum detectable effect")
+    print_rows([difference_row(score) for score in pairs if score.slice_by == "all"])
+    if arguments.margin is not None:
+        equal = [
+            f"{s.condition} - {s.versus}" for s in pairs if s.slice_by == "all" and s.equivalent_within is not None
+        ]
+        print(f"equivalent within {arguments.margin:g} nats per token: {', '.join(equal) or 'none is shown to be'}")
+    print()
+    groups = [score for score in pairs if score.slice_by in options.by[:1]]
+    if arguments.versus is not None and groups:
+        print(f"the same by {options.by[0]}, p after Holm's correction within each comparison")
+        print_rows([{"texts of": score.slice, **difference_row(score, group=True)} for score in groups])
+        if others := options.by[1:]:
+            print(f"by {' and '.join(others)}: in scores.parquet")
+        print()
 
 
 SAMPLED_WARNING = (
@@ -319,14 +345,19 @@ def level_rows(scores: Iterable[Score], *, of: str = "documents") -> list[dict[s
     return list(rows.values())
 
 
-def difference_row(score: Score) -> dict[str, str]:
-    """Returns a comparison as a row for people, with its p-value and the minimum detectable effect."""
+def difference_row(score: Score, *, group: bool = False) -> dict[str, str]:
+    """Returns a comparison as a row for people, with its p-value and the minimum detectable effect.
+
+    Args:
+        score: of the comparison.
+        group: the row is about a group of documents: their number stands in place of the metric.
+    """
     unknown = math.isnan(score.ci_low)
     ends = "no interval" if unknown else f"{score.ci_low:+.4f}, {score.ci_high:+.4f}"
     return {
         "condition": score.condition,
         "versus": score.versus,
-        "metric": score.metric,
+        **({"documents": f"{score.n_documents:,}"} if group else {"metric": score.metric}),
         "difference": f"{score.value:+.4f} [{ends}]",
         "p": "" if unknown or score.p_holm is None else f"{score.p_holm:.2g}",
         "detectable": "" if unknown or score.mde is None else f"{score.mde:.4f}",
@@ -350,15 +381,15 @@ def _number(value: float, unit: str) -> str:
     return f"{value:,.{digits}f}"
 
 
-def print_rows(rows: Sequence[dict[str, str]]) -> None:
-    """Prints rows with the same keys as a table."""
+def print_rows(rows: Sequence[dict[str, str]], *, dense: bool = False) -> None:
+    """Prints rows with the same keys as a table; a dense one has single blanks between columns."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 0 if dense else 1, 0, 1))
     for name in rows[0] if rows else ():
-        if name in ("run", "condition", "versus", "metric"):
+        if name in ("run", "condition", "versus", "metric", "comparison", "texts of"):
             table.add_column(name, overflow="fold")  # a name that is cut short is no name
         else:
             table.add_column(name, justify="right")

@@ -13,7 +13,7 @@ from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 import yaml
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from dateline.experiment import ExperimentRecipe
     from dateline.train.recipe import TrainRecipe
 
+MANY = 4
+"""Passes over the same documents up to which repeating is about as good as new data (Muennighoff et al., 2023)."""
 SAMPLE = 600
 """Newswire articles written for an estimate."""
 
@@ -40,6 +42,11 @@ class Validate(Section):
     """Recipe (.yaml) of a corpus, a training run or an experiment."""
     out: Path | None = None
     """Folder of the experiment: what is finished there gives exact counts."""
+    rate: float = 3.5e14
+    """FLOP/s that a run is assumed to reach, for the hours; the default is 35% of what an H100 does at best in bfloat16
+    (989e12). Training prints what it reaches."""
+    vocab_size: int = 0
+    """Size of the vocabulary, for parameters and FLOPs where the tokenizer is not at hand."""
     full: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print every value, defaults included."""
 
@@ -57,13 +64,13 @@ def run(words: list[str]) -> None:
 
         recipe = load_recipe(TrainRecipe, args.recipe, overrides)
         _show(recipe, kind, full=args.full)
-        _training(recipe)
+        _training(recipe, args)
     else:
         from dateline.experiment import ExperimentRecipe
 
         experiment = load_recipe(ExperimentRecipe, args.recipe, overrides)
         _show(experiment, kind, full=args.full)
-        _experiment(experiment, args.out)
+        _experiment(experiment, args)
 
 
 def recipe_kind(path: Path, overrides: Sequence[str] = ()) -> Literal["corpus", "train", "experiment"]:
@@ -73,7 +80,7 @@ def recipe_kind(path: Path, overrides: Sequence[str] = ()) -> Literal["corpus", 
         UserError: where the file cannot be read, or has none of these sections.
     """
     data = read_recipe(path, overrides)
-    if "runs" in data:
+    if "runs" in data or "grid" in data:
         return "experiment"
     if "paths" in data or "newswire" in data:
         return "corpus"
@@ -88,30 +95,31 @@ def _show(recipe: Section, kind: str, *, full: bool) -> None:
     print(f"\n{kind} recipe, fingerprint {fingerprint(recipe)}")
 
 
-def _training(recipe: TrainRecipe) -> None:
+def _training(recipe: TrainRecipe, args: Validate) -> None:
     there = Path(recipe.data).exists()
     source = _Source(Path(recipe.data)) if there else None
-    print("\n".join(_table([("run", recipe)], source, 0)))
+    print("\n".join(_table([_Planned("run", recipe, 1)], source, args.vocab_size, args.rate)))
     if not there:
         print(f"data: there is no {recipe.data} yet; dateline encode makes it")
 
 
-def _experiment(recipe: ExperimentRecipe, out: Path | None) -> None:
-    from dateline.experiment.grid import conditions_of, expand
-
+def _experiment(recipe: ExperimentRecipe, args: Validate) -> None:
+    out = args.out
     encoded = out / "encoded" if out is not None and (out / "encoded" / "manifest.json").exists() else None
-    runs = expand(recipe, str(encoded or ""))
     newswire = recipe.corpus.newswire
     print(f"corpus: {f'{newswire.articles:,} newswire articles' if newswire else ', '.join(recipe.corpus.paths)}")
-    named = [(run.name, run.recipe) for run in runs]
-    vocab_size = 0 if encoded is not None or recipe.encode.tokenizer is not None else recipe.encode.vocab_size
+    planned = [
+        _Planned(name, recipe.run(name, family.seeds[0], data=str(encoded or "")), len(family.seeds))
+        for name, family in recipe.families().items()
+    ]
+    trained = encoded is None and recipe.encode.tokenizer is None
+    vocab_size = args.vocab_size or (recipe.encode.vocab_size if trained else 0)
     if encoded is not None or newswire is None:
-        print("\n".join(_table(named, _Source(encoded) if encoded else None, vocab_size)))
+        print("\n".join(_table(planned, _Source(encoded) if encoded else None, vocab_size, args.rate)))
     else:
         with _sample(recipe) as source:
-            print("\n".join(_table(named, source, vocab_size)))
-    for run in runs:
-        print(f"evaluate {run.name}: {', '.join(conditions_of(run, recipe))}")
+            print("\n".join(_table(planned, source, vocab_size, args.rate)))
+    print(f"conditions: {', '.join(recipe.evaluate.conditions)}; runs without fields: none")
     protocol = recipe.evaluate.protocol
     print(f"protocol {protocol.fingerprint()}, {recipe.evaluate.resamples:,} resamples over documents")
 
@@ -127,17 +135,81 @@ class _Source:
     """Training documents of the whole corpus for each of the sample."""
 
 
-def _table(runs: list[tuple[str, TrainRecipe]], source: _Source | None, vocab_size: int) -> list[str]:
-    """Returns a line for each run: parameters, steps, rows, tokens; `~` before estimates, `?` for what is not known.
+def _table(runs: list[_Planned], source: _Source | None, vocab_size: int, rate: float) -> list[str]:
+    """Returns a line for each run with what it costs, and what they cost together.
+
+    `~` stands before estimates, `?` for what is not known.
 
     Args:
-        runs: names and recipes.
+        runs: names, recipes and numbers of seeds.
         source: the encoded corpus, or a sample of it; None where there is none yet.
-        vocab_size: of the tokenizer that will be trained; 0 takes that of `source`.
+        vocab_size: of the tokenizer; 0 takes that of `source`.
+        rate: FLOP/s that a run is assumed to reach.
     """
-    from dateline.model.sizes import num_parameters
+    counts = _counts(runs, source, vocab_size)
+    width = max(3, *(len(run.name) for run in runs))
+    lines = [
+        f"{'run':<{width}}{'seeds':>6}{'parameters':>12}{'steps':>10}{'body tokens':>12}{'repeats':>9}{'FLOPs':>9}"
+        f"{'hours':>8}"
+    ]
+    for run, found in zip(runs, counts, strict=True):
+        repeats = sorted(found.repeats.values())
+        cells = (
+            (str(run.seeds), 6),
+            (_number("", found.parameters), 12),
+            (_number(found.mark, found.steps), 10),
+            (_number(found.body_mark, found.body_tokens), 12),
+            (_decimal(repeats[-1] if repeats else None), 9),
+            (_flops(found.flops), 9),
+            (_hours(found.flops, rate), 8),
+        )
+        lines.append(f"{run.name:<{width}}" + "".join(f"{text:>{places}}" for text, places in cells))
+    known = [count.flops * run.seeds for run, count in zip(runs, counts, strict=True) if count.flops is not None]
+    total = sum(known) if len(known) == len(runs) else None
+    number, models = len(runs), sum(run.seeds for run in runs)
+    trained = "" if models == number else f", {models} models with their seeds"
+    lines.append(
+        f"{number} run{'s' if number > 1 else ''}{trained}: {_flops(total)} FLOPs, {_hours(total, rate)} hours at "
+        f"{_flops(rate)} FLOP/s (--rate)"
+    )
+    lines += _repeats(runs, counts)
+    if source is None:
+        lines.append(
+            "? is known once the corpus is encoded (see --out) and the tokenizer is at hand (see --vocab-size)"
+        )
+    elif source.articles is not None:
+        lines.append(f"~ is estimated from {source.articles:,} of its articles and the tokens they have (see --out)")
+    elif any("~" in line for line in lines):
+        lines.append("~ is estimated from the first window of rows")
+    return lines
 
-    lines = [f"{'run':<22}{'parameters':>15}{'steps':>9}{'rows':>13}{'tokens':>17}{'body tokens':>17}"]
+
+class _Planned(NamedTuple):
+    """What the table has a line for."""
+
+    name: str
+    recipe: TrainRecipe
+    seeds: int
+
+
+@dataclass(frozen=True)
+class _Count:
+    """What a run reads and costs; None for what is not known."""
+
+    parameters: int | None
+    steps: int | None
+    body_tokens: int | None
+    repeats: dict[str, float]
+    """How often the run reads the documents of each group."""
+    flops: float | None
+    mark: str = ""
+    body_mark: str = ""
+
+
+def _counts(runs: list[_Planned], source: _Source | None, vocab_size: int) -> list[_Count]:
+    """Counts what each run reads, from the plan of its rows where there is a corpus."""
+    from dateline.model.sizes import flops_per_token, num_parameters
+
     if source is not None:
         from dateline.tokens.store import EncodedCorpus
         from dateline.tokens.tokenizer import load_tokenizer
@@ -146,36 +218,72 @@ def _table(runs: list[tuple[str, TrainRecipe]], source: _Source | None, vocab_si
         corpus = EncodedCorpus.open(source.folder)
         tokenizer = load_tokenizer(corpus.tokenizer_folder)
         vocab_size = vocab_size or len(tokenizer)
-    for name, recipe in runs:
-        given, row_mark, body_mark = recipe.train.steps, "", ""
-        rows = None if given is None else given * recipe.train.batch_rows
-        body: int | None = None
+    result = []
+    for _, recipe, _ in runs:
+        training, length = recipe.train, recipe.packing.sequence_length
+        whole = training.budget == "same_steps"
+        rows = training.steps * training.batch_rows if training.steps is not None and whole else None
+        body, mark, body_mark, repeats = training.body_tokens if whole else None, "", "", dict[str, float]()
+        attended = length / 2
         if source is not None:
             plan = build_loader(recipe, corpus, tokenizer).plan
-            if rows is None:
-                row_mark = body_mark = "" if source.articles is None else "~"
-                rows = math.ceil(plan.num_rows() * source.scale)
-                body = round((plan.body_tokens or 0) * source.scale)
+            scale = source.scale if training.epochs is not None else 1.0
+            estimated = "" if source.articles is None else "~"
+            if plan.body_tokens is not None:
+                mark = body_mark = estimated
+                rows, body = math.ceil(plan.num_rows() * scale), round(plan.body_tokens * scale)
             else:  # prefixes take a share of the tokens: about that of the first window
-                first = plan.window(0)
-                body_mark = "~"
+                mark, body_mark = estimated if not whole else "", "~"
+                rows, first = plan.num_rows(), plan.window(0)
                 body = round(rows * int(corpus.lengths[first.documents].sum()) / first.rows.num_rows)
-        steps = None if rows is None else -(-rows // recipe.train.batch_rows)
-        tokens = None if rows is None else rows * recipe.packing.sequence_length
-        parameters = _number("", num_parameters(recipe.model, vocab_size) if vocab_size else None)
-        shown = [_number(row_mark, value) for value in (steps, rows, tokens)] + [_number(body_mark, body)]
-        lines.append(f"{name:<22}{parameters:>15}{shown[0]:>9}{shown[1]:>13}{shown[2]:>17}{shown[3]:>17}")
-    if source is None:
-        lines.append("? is known once the corpus is encoded (see --out)")
-    elif source.articles is not None:
-        lines.append(f"~ is estimated from {source.articles:,} of its articles and the tokens they have (see --out)")
-    elif any("~" in line for line in lines):
-        lines.append("~ is estimated from the first window of rows")
+            repeats = {name: found / source.scale for name, found in plan.stream.repeats(body).items()}
+            sizes = corpus.lengths.clip(max=length).astype(float)
+            attended = float((sizes**2).sum() / sizes.sum() / 2)
+        tokens = rows * length if rows is not None else body
+        flops = flops_per_token(recipe.model, vocab_size, attended) * tokens if vocab_size and tokens else None
+        steps = None if rows is None else -(-rows // training.batch_rows)
+        parameters = num_parameters(recipe.model, vocab_size) if vocab_size else None
+        result.append(_Count(parameters, steps, body, repeats, flops, mark, body_mark))
+    return result
+
+
+def _repeats(runs: list[_Planned], counts: list[_Count]) -> list[str]:
+    """Says how often each group is read where a mix weighs groups, and which runs read their data many times."""
+    lines = []
+    groups: dict[str, list[str]] = {}
+    for run, found in zip(runs, counts, strict=True):
+        if len(found.repeats) > 1:
+            read = ", ".join(f"{name} {_decimal(times)}" for name, times in found.repeats.items())
+            groups.setdefault(read, []).append(run.name)
+    lines += [f"repeats of each group: {read} ({', '.join(names)})" for read, names in groups.items()]
+    many = [run.name for run, found in zip(runs, counts, strict=True) if max(found.repeats.values(), default=0) > MANY]
+    if many:
+        lines.append(f"read some of their documents more than {MANY} times, which teaches ever less: {', '.join(many)}")
     return lines
 
 
 def _number(mark: str, value: int | None) -> str:
-    return "?" if value is None else f"{mark}{value:,}"
+    """Writes a count: whole below ten million, else with three digits."""
+    if value is None:
+        return "?"
+    if value < 10_000_000:
+        return f"{mark}{value:,}"
+    unit, letter = next((unit, letter) for unit, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M")) if value >= unit)
+    return f"{mark}{value / unit:.3g} {letter}"
+
+
+def _decimal(value: float | None) -> str:
+    if value is None:
+        return "?"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+
+
+def _hours(flops: float | None, rate: float) -> str:
+    return _decimal(None if flops is None else flops / rate / 3600)
+
+
+def _flops(value: float | None) -> str:
+    return "?" if value is None else f"{value:.1e}".replace("e+0", "e").replace("e+", "e")
 
 
 @contextmanager

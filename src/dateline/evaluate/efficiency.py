@@ -22,7 +22,7 @@ from dateline.evaluate.losses import score_bodies, sum_finite
 from dateline.evaluate.recipe import Efficiency
 from dateline.manifest import Manifest, require_manifest
 from dateline.model.load import Subject, load_subject, model_fingerprint, trained_fields
-from dateline.scores import Score, write_scores
+from dateline.scores import Score, slices, write_scores
 from dateline.stage import Made, Stage
 from dateline.statistics import LEVEL, ratio_estimate, resampled_sums
 from dateline.tokens.store import EncodedCorpus
@@ -33,6 +33,8 @@ from dateline.train.folder import checkpoints, damage, read_facts
 STAGE = "efficiency"
 _TRAIN = "dateline train RECIPE --out DIR"
 Floats = npt.NDArray[np.float64]
+Group = tuple[str, str, npt.NDArray[np.int64]]
+"""(slice_by, slice, documents), as `scores.slices` gives them."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,18 @@ def _measure(
         "data": corpus.manifest.fingerprint,
     }
     total = int(theirs.counts["body_tokens"])
+    places = {"id": np.array(sample.ids)}
+    places |= {name: np.array([getattr(one, name) for one in sample.metadata]) for name in options.by}
     scores, early = efficiency_scores(
-        points, target, counts, total, about, versus.resolve().name, resamples=options.resamples, seed=options.seed
+        points,
+        target,
+        counts,
+        total,
+        about,
+        versus.resolve().name,
+        groups=slices(places, options.by)[1:],
+        resamples=options.resamples,
+        seed=options.seed,
     )
     write_scores(folder, scores)
     facts = {"versus_body_tokens": total, "points": len(points), "reached_before_first_point": early}
@@ -182,6 +194,7 @@ def efficiency_scores(
     about: dict[str, Any],
     versus: str,
     *,
+    groups: Sequence[Group] = (),
     resamples: int,
     seed: int,
 ) -> tuple[list[Score], float]:
@@ -194,19 +207,13 @@ def efficiency_scores(
         total: body tokens that the other run has read.
         about: what is the same in all rows.
         versus: name of the other run, which is scored without a prefix.
+        groups: documents for which the crossing is told apart, besides that of all.
         resamples: of the bootstrap.
         seed: of the bootstrap.
     """
     columns = np.column_stack([*(point.nll for point in points), target, num_tokens]).astype(np.float64)
     sums = resampled_sums(columns, resamples=resamples, seed=seed)
     at = np.array([point.body_tokens for point in points], dtype=np.float64)
-    whole = columns.sum(axis=0, keepdims=True)
-    value = float(crossing(at, whole[:, :-2], whole[:, -2])[0])
-    drawn = np.sort(crossing(at, sums[:, :-2], sums[:, -2]))
-    tail = (1 - LEVEL) / 2
-    low, high = (drawn[round(share * (len(drawn) - 1))] for share in (tail, 1 - tail))
-    if len(target) < 2:
-        low = high = float("nan")
     scores = []
     for index, point in enumerate(points):
         loss = ratio_estimate(columns, sums, index, len(points) + 1)
@@ -222,22 +229,44 @@ def efficiency_scores(
                 **at_step,
             ),
         ]
-    scores += [
-        Score(
-            metric=metric,
-            unit=unit,
-            slice_by="all",
-            slice="all",
-            versus_run=versus,
-            versus_condition="none",
-            value=value / divisor,
-            ci_low=float(low) / divisor,
-            ci_high=float(high) / divisor,
-            **about,
-        )
+    reached, early = _reach(at, columns, sums, total)
+    whole = {**about, "versus_run": versus, "versus_condition": "none"}
+    scores += [Score(slice_by="all", slice="all", **found, **whole) for found in reached]
+    for slice_by, name, members in groups:
+        own = columns[members]
+        reached, _ = _reach(at, own, resampled_sums(own, resamples=resamples, seed=seed), total)
+        sizes = {"n_documents": len(members), "n_tokens": int(num_tokens[members].sum())}
+        scores += [Score(slice_by=slice_by, slice=name, **found, **{**whole, **sizes}) for found in reached]
+    return scores, early
+
+
+def _reach(at: Floats, columns: Floats, sums: Floats, total: int) -> tuple[list[dict[str, Any]], float]:
+    """Returns where a curve reaches its target, in tokens and as a share, and the share of early resamples.
+
+    Args:
+        at: body tokens of the points, shape [points].
+        columns: nll at each point, that of the target, and tokens; shape [documents, points + 2].
+        sums: of resamples of the same columns.
+        total: body tokens that the other run has read.
+    """
+    whole = columns.sum(axis=0, keepdims=True)
+    value = float(crossing(at, whole[:, :-2], whole[:, -2])[0])
+    drawn = np.sort(crossing(at, sums[:, :-2], sums[:, -2]))
+    tail = (1 - LEVEL) / 2
+    low, high = (drawn[round(share * (len(drawn) - 1))] for share in (tail, 1 - tail))
+    if len(columns) < 2:
+        low = high = float("nan")
+    rows = [
+        {
+            "metric": metric,
+            "unit": unit,
+            "value": value / divisor,
+            "ci_low": float(low) / divisor,
+            "ci_high": float(high) / divisor,
+        }
         for metric, unit, divisor in (("tokens_to_reach", "tokens", 1), ("share_to_reach", "share", total))
     ]
-    return scores, float((drawn <= at[0]).mean())
+    return rows, float((drawn <= at[0]).mean())
 
 
 def crossing(at: Floats, losses: Floats, target: Floats) -> Floats:

@@ -29,7 +29,7 @@ from dateline.evaluate.parts import PARTS, TITLE_IN_URL, count_leaks, find_title
 from dateline.evaluate.recipe import Perplexity
 from dateline.manifest import require_manifest
 from dateline.model.load import known_fields, load_subject, model_fingerprint, trained_fields
-from dateline.scores import LOSSES_SCHEMA, Score, slices, write_losses, write_scores
+from dateline.scores import LOSSES_SCHEMA, Score, slices, where, write_losses, write_scores
 from dateline.stage import Made, Stage
 from dateline.statistics import Estimate, ratio_estimate, resampled_sums
 from dateline.tokens.store import EncodedCorpus
@@ -281,6 +281,29 @@ def levels(
             about = {"condition": condition, "shown": tables[condition].shown, "n_tokens": int(tokens.sum())}
             scores += _rows(_nll_and_ppl(nll), origin, slice_by, name, places, members, about)
     return scores
+
+
+def loss_levels(losses: pa.Table, by: Sequence[str], *, resamples: int, seed: int = 0) -> list[Score]:
+    """Averages the losses of one run over further slices of whole documents.
+
+    Args:
+        losses: of one run, as `read_losses` gives them, with a column for each of `by`.
+        by: slices.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        The metrics of `levels` under every condition, without those over all documents.
+    """
+    whole = where(losses, slice_by="all")
+    tables: dict[str, Scored] = {}
+    columns: Columns = {}
+    for condition in dict.fromkeys(map(str, whole["condition"].to_pylist())):
+        one = where(whole, condition=condition)
+        columns = {name: one[name].to_numpy() for name in one.column_names}
+        tables[condition] = Scored(columns["shown"][0], columns["nll"], columns["n_tokens"], columns["n_bytes"])
+    origin = Origin(*(str(columns[name][0]) for name in Origin._fields))
+    return [score for score in levels(tables, columns, origin, by, resamples, seed) if score.slice_by != "all"]
 
 
 def without_bytes(tables: Mapping[str, Scored]) -> int:

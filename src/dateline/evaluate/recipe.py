@@ -129,6 +129,8 @@ class Efficiency(Scoring):
     """Finished run whose last loss is to be reached, without a prefix."""
     condition: str = "gold"
     """What the prefix of the measured run shows: gold, none, country, ..."""
+    by: tuple[Literal["continent", "country"], ...] = ("continent",)
+    """Slices of the table besides all: where text of this place is read as well as by the other run in the end."""
     protocol: Protocol = Protocol()
 
 

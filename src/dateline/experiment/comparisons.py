@@ -8,20 +8,23 @@ same outlets. Outlets (`cluster="outlet"`): other outlets too; wider, since arti
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dateline.conditions import parse_condition
 from dateline.errors import UserError
-from dateline.experiment.grid import Comparison, PlannedRun, plan_comparisons
+from dateline.evaluate.perplexity import loss_levels
+from dateline.experiment.grid import PlannedRun
 from dateline.experiment.recipe import ExperimentRecipe
-from dateline.scores import LOSSES_SCHEMA, Score, correct, merge_scores, read_losses, slices
+from dateline.scores import Score, correct, merge_scores, read_losses, slices, where
+from dateline.stage import say
 from dateline.statistics import (
     RESAMPLES,
     Estimate,
@@ -31,6 +34,7 @@ from dateline.statistics import (
     minimum_detectable_effect,
     ratio_degrees,
     ratio_error,
+    ratio_estimate,
     resampled_sums,
     seed_spread,
 )
@@ -40,6 +44,10 @@ Part = tuple[str, str]
 """(slice_by, slice) of the losses: whole documents, or a part of each."""
 WHOLE: Part = ("all", "all")
 MEASURE, METRIC = "perplexity", "nll_difference"
+REGION = "region"
+"""Slices `in` and `out`: documents that the training of the judged run selected, and the others."""
+EQUIVALENCE_LEVEL = 0.90
+"""Of the interval that lies within the margin where two one-sided tests at 5% both reject."""
 
 Columns = dict[str, npt.NDArray[Any]]
 Floats = npt.NDArray[np.float64]
@@ -64,6 +72,7 @@ def differences(
     part: Part = WHOLE,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    margin: float | None = None,
 ) -> list[Score]:
     """Compares two runs, or two conditions of one run, on the same documents by paired bootstrap.
 
@@ -72,11 +81,12 @@ def differences(
         losses_versus: of the run that is subtracted; may be the same table.
         condition: under which the first is judged.
         condition_versus: under which the second is.
-        by: slices besides `all`: `continent`, `country`, `domain`.
+        by: slices besides `all`: `continent`, `country`, `domain`, or another column of both tables.
         cluster: what is resampled: documents, or whole outlets (the column `domain`).
         part: which tokens of each document; documents without such a token are left out.
         resamples: number of bootstrap resamples.
         seed: of the resamples.
+        margin: in nats per token; where it is given, rows that are shown to lie within it say `equivalent_within`.
 
     Returns:
         Scores with metric `nll_difference` in nats per token, negative where the first is better. `p_holm` is left to
@@ -87,7 +97,7 @@ def differences(
     """
     sides = [_paired(losses, losses_versus, condition, condition_versus, part)]
     names = Names(str(sides[0][0]["run"][0]), str(sides[0][1]["run"][0]))
-    return _compare(sides, names, by, cluster, part, resamples, seed)
+    return _compare(sides, names, by, cluster, part, margin, resamples, seed)
 
 
 def across_seed_differences(
@@ -99,6 +109,7 @@ def across_seed_differences(
     by: Sequence[str] = (),
     cluster: Cluster = "document",
     part: Part = WHOLE,
+    margin: float | None = None,
 ) -> list[Score]:
     """Compares two families of runs that differ in their seeds: the mean difference, with an interval over new seeds.
 
@@ -110,6 +121,7 @@ def across_seed_differences(
         by: as in `differences`.
         cluster: as in `differences`.
         part: as in `differences`.
+        margin: as in `differences`.
 
     Returns:
         Scores as `differences` makes them, with the names of the families for the runs, and `n_seeds` set. `model` has
@@ -128,7 +140,7 @@ def across_seed_differences(
             raise UserError(f"run '{twice[0]}' is there twice; every seed has a run of its own")
     for first, _ in sides[1:]:
         _check_comparable(sides[0][0], first)
-    return _compare(sides, names, by, cluster, part)
+    return _compare(sides, names, by, cluster, part, margin)
 
 
 def _compare(
@@ -137,6 +149,7 @@ def _compare(
     by: Sequence[str],
     cluster: Cluster,
     part: Part,
+    margin: float | None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Score]:
@@ -148,10 +161,12 @@ def _compare(
         tokens, outlets = first["n_tokens"][members], first["domain"][members].astype(np.str_)
         clusters = outlets if cluster == "outlet" else None
         if len(sides) == 1:
-            estimate, mde = _single(change[0, members], tokens, clusters, resamples, seed)
+            estimate, inner, mde = _single(change[0, members], tokens, clusters, resamples, seed)
         else:
             spread = seed_spread(change[:, members], tokens, clusters=clusters)
-            estimate, mde = spread.estimate(), spread.minimum_detectable_effect()
+            estimate, inner = spread.estimate(), spread.estimate(EQUIVALENCE_LEVEL)
+            mde = spread.minimum_detectable_effect()
+        within = margin is not None and -margin <= inner.low and inner.high <= margin
         compared = f"{names.run}/{first['condition'][0]} - {names.versus_run}/{second['condition'][0]}"
         scores.append(
             Score(
@@ -178,6 +193,7 @@ def _compare(
                 mde=_known(mde),
                 n_outlets=len(set(outlets) - {""}),
                 n_seeds=len(sides),
+                equivalent_within=margin if within else None,
             )
         )
     return scores
@@ -205,13 +221,14 @@ def family_of_tests(compared: str, slice_by: str, *, several_seeds: bool) -> str
 
 def _single(
     change: Floats, tokens: npt.NDArray[np.int64], clusters: Labels | None, resamples: int, seed: int
-) -> tuple[Estimate, float]:
+) -> tuple[Estimate, Estimate, float]:
+    """Returns the difference, its interval for equivalence, and the minimum detectable effect."""
     columns = np.column_stack([change, tokens.astype(np.float64)])
     if clusters is not None:
         columns = cluster_sums(columns, clusters)
     sums = resampled_sums(columns, resamples=resamples, seed=seed)
     mde = minimum_detectable_effect(ratio_error(columns, 0, 1), degrees=ratio_degrees(columns, 1))
-    return difference_estimate(columns, sums, 0, 1), mde
+    return difference_estimate(columns, sums, 0, 1), ratio_estimate(columns, sums, 0, 1, level=EQUIVALENCE_LEVEL), mde
 
 
 def _slices(columns: Columns, by: Sequence[str], part: Part) -> list[tuple[str, str, npt.NDArray[np.int64]]]:
@@ -240,7 +257,7 @@ def _one_condition(losses: pa.Table, condition: str, part: Part) -> Columns:
         raise UserError(
             f"no documents under condition '{condition}'; the table has: {', '.join(known) or 'none at all'}"
         )
-    columns = {name: chosen.column(name).to_numpy() for name in LOSSES_SCHEMA.names if name != "n_bytes"}
+    columns = {name: chosen.column(name).to_numpy() for name in chosen.column_names if name != "n_bytes"}
     order = np.argsort(columns["id"].astype(np.str_), kind="stable")
     result = {name: values[order] for name, values in columns.items()}
     if len(set(result["run"])) > 1:
@@ -282,11 +299,75 @@ def _check_comparable(first: Columns, second: Columns) -> None:
         )
 
 
-def where(table: pa.Table, **wanted: str) -> pa.Table:
-    """Returns the rows whose columns have these values."""
-    for name, value in wanted.items():
-        table = table.filter(pc.equal(table.column(name), pa.scalar(value)))
-    return table
+class Comparison(NamedTuple):
+    """Two scores on the same tokens: the first minus the second."""
+
+    run: str
+    condition: str
+    versus_run: str
+    versus_condition: str
+
+
+def conditions_of(run: PlannedRun, recipe: ExperimentRecipe) -> tuple[str, ...]:
+    """Returns the conditions under which a run is scored."""
+    return recipe.evaluate.scored(run.recipe.conditions.fields)
+
+
+def plan_comparisons(recipe: ExperimentRecipe, runs: list[PlannedRun]) -> list[Comparison]:
+    """Returns what is compared, once each.
+
+    - each condition of a conditioned run with its baseline (`plain_run`) under `none`;
+    - each other condition of a run with its own `gold`;
+    - what `evaluate.compare` names, for every seed.
+
+    `swap:all` is not among them: its countries are compared with one another. Under the `paper` protocol nothing is
+    compared in pairs: its conditions score different tokens.
+    """
+    result: list[Comparison] = []
+    for run in runs if recipe.evaluate.protocol.name == "strict" else []:
+        plain = plain_run(run, runs)
+        scored = [name for name in named_conditions(run, recipe) if name != "swap:all"]
+        if plain is not None and not run.is_plain:
+            result += [Comparison(run.name, condition, plain.name, "none") for condition in scored]
+        others = sorted((name for name in scored if name != "gold"), key=lambda name: name != "wrong")
+        result += [Comparison(run.name, name, run.name, "gold") for name in others if "gold" in scored]
+    for one, versus in recipe.evaluate.compare:
+        (family, _, condition), (other, _, versus_condition) = one.partition("/"), versus.partition("/")
+        result += [
+            Comparison(run.name, condition, second.name, versus_condition)
+            for run in runs
+            for second in runs
+            if (run.family, second.family, run.recipe.seed) == (family, other, second.recipe.seed)
+        ]
+    return list(dict.fromkeys(result))
+
+
+def plain_run(run: PlannedRun, runs: list[PlannedRun]) -> PlannedRun | None:
+    """Returns the baseline of a run: the plain run of the same seed, mix, model and length, None where there is none.
+
+    Where there are several, it is the one with the most other sections of its recipe in common; then the first.
+    """
+
+    def unlike(other: PlannedRun) -> int:
+        names = set(type(run.recipe).model_fields) - {"conditions"}
+        return sum(getattr(run.recipe, name) != getattr(other.recipe, name) for name in names)
+
+    alike = [other for other in runs if other.is_plain and _setting(other) == _setting(run)]
+    return min(alike, key=unlike, default=None)
+
+
+def _setting(run: PlannedRun) -> Hashable:
+    """Returns what a run has in common with its baseline; steps are a length only together with what a step reads."""
+    recipe, train = run.recipe, run.recipe.train
+    mix, model = (section.model_dump_json() for section in (recipe.mix, recipe.model))
+    step = (train.batch_rows, recipe.packing.sequence_length) if train.steps is not None else ()
+    length = (train.epochs, train.steps, *step, train.body_tokens, train.budget)
+    return (recipe.seed, mix, model, recipe.init_from, length)
+
+
+def named_conditions(run: PlannedRun, recipe: ExperimentRecipe) -> list[str]:
+    """Returns the conditions of a run by the names that they have in its tables."""
+    return [parse_condition(name, run.recipe.conditions.fields).name for name in conditions_of(run, recipe)]
 
 
 def score_table(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path, measured: Sequence[str]) -> list[Score]:
@@ -302,19 +383,76 @@ def score_table(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path, mea
         UserError: where perplexities were taken on different data or under different protocols.
     """
     scores = merge_scores([out / place for place in measured])
-    losses = {run.name: read_losses(out / "perplexity" / run.name) for run in runs}
+    losses = {
+        run.name: with_region(
+            read_losses(out / "perplexity" / run.name), run, recipe.corpus.countries, recipe.corpus.held_out
+        )
+        for run in runs
+    }
+    for table in losses.values():
+        if REGION in table.column_names:
+            scores += loss_levels(table, (REGION,), resamples=recipe.evaluate.resamples)
     pairs = plan_comparisons(recipe, runs)
-    settings: dict[str, Any] = {"cluster": recipe.evaluate.cluster, "resamples": recipe.evaluate.resamples}
+    settings: dict[str, Any] = {
+        "cluster": recipe.evaluate.cluster,
+        "resamples": recipe.evaluate.resamples,
+        "margin": recipe.evaluate.margin,
+    }
+    _name_without_baseline(recipe, runs)
     for pair in pairs:
         conditions: dict[str, Any] = {"condition": pair.condition, "condition_versus": pair.versus_condition}
         one, other = losses[pair.run], losses[pair.versus_run]
-        scores += differences(one, other, **conditions, by=recipe.evaluate.by, **settings)
+        scores += differences(one, other, **conditions, by=_by(recipe, one), **settings)
         for part in _parts(pair, losses):
             scores += differences(one, other, **conditions, part=part, **settings)
     for run in runs if recipe.evaluate.protocol.name == "strict" else []:
         scores += swap_differences(losses[run.name], settings)
     scores += _over_seeds(recipe, runs, pairs, losses)
     return correct(scores)
+
+
+def with_region(
+    losses: pa.Table, run: PlannedRun, countries: Sequence[str] = (), held_out: Sequence[str] = ()
+) -> pa.Table:
+    """Adds the column `region` to the losses of a run that was trained on some places, or on all but some.
+
+    Args:
+        losses: as `read_losses` gives them.
+        run: whose `mix.include` and `mix.exclude` count.
+        countries: that the corpus was restricted to.
+        held_out: countries of the corpus that no run was trained on.
+
+    Returns:
+        The table with `in` for documents whose place the training selected and `out` for the others; documents of
+        unknown place are `in` only where nothing but `exclude` selects. Without the column where all are alike.
+    """
+
+    def among(names: Sequence[str]) -> Any:
+        wanted = pa.array([name for name in names if name], pa.string())
+        return pc.or_(*(pc.is_in(losses[column], value_set=wanted) for column in ("continent", "country")))
+
+    include = run.recipe.mix.include or tuple(countries)
+    inside = pc.invert(among((*run.recipe.mix.exclude, *held_out)))
+    if include:
+        inside = pc.and_(inside, among(include))
+    if len(pc.unique(inside)) < 2:
+        return losses
+    return losses.append_column(REGION, pc.if_else(inside, "in", "out"))
+
+
+def _by(recipe: ExperimentRecipe, losses: pa.Table) -> tuple[str, ...]:
+    """Returns the slices in which a run is judged: those of the recipe, and its region where it has one."""
+    return (*recipe.evaluate.by, *([REGION] if REGION in losses.column_names else []))
+
+
+def _name_without_baseline(recipe: ExperimentRecipe, runs: list[PlannedRun]) -> None:
+    """Says which conditioned runs are compared with no plain run by themselves."""
+    alone = dict.fromkeys(run.family for run in runs if not run.is_plain and plain_run(run, runs) is None)
+    if alone and recipe.evaluate.protocol.name == "strict":
+        say(
+            f"no plain run of the same seed, mix, model and length: {', '.join(alone)}; compared with other runs only "
+            "where evaluate.compare names it"
+        )
 
 
 def swap_differences(losses: pa.Table, settings: dict[str, Any]) -> list[Score]:
@@ -325,7 +463,7 @@ def swap_differences(losses: pa.Table, settings: dict[str, Any]) -> list[Score]:
 
     Args:
         losses: of one run, under all its conditions.
-        settings: `cluster` and `resamples` of the differences.
+        settings: `cluster`, `resamples` and `margin` of the differences.
     """
     whole = where(losses, slice_by="all")
     names = {str(name) for name in whole.column("condition").to_pylist()}
@@ -360,9 +498,10 @@ def _over_seeds(
             "condition": condition,
             "condition_versus": versus,
             "cluster": recipe.evaluate.cluster,
+            "margin": recipe.evaluate.margin,
         }
         sides = [(losses[pair.run], losses[pair.versus_run]) for pair in seeds]
-        scores += across_seed_differences(sides, by=recipe.evaluate.by, **settings)
+        scores += across_seed_differences(sides, by=_by(recipe, sides[0][0]), **settings)
         for part in _parts(seeds[0], losses):
             scores += across_seed_differences(sides, part=part, **settings)
     return scores

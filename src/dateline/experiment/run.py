@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from dateline.corpus import corpus_stage
-from dateline.errors import Interrupted, UserError
+from dateline.errors import Interrupted, RunsFailed, UserError, one_line
 from dateline.evaluate.recipe import MEASURES
-from dateline.experiment.comparisons import score_table
-from dateline.experiment.grid import PlannedRun, expand, plain_run
+from dateline.experiment.comparisons import plain_run, score_table
+from dateline.experiment.grid import PlannedRun, expand
+from dateline.experiment.jobs import Failure, carry_out, held
 from dateline.experiment.recipe import ExperimentRecipe, experiment_inputs
 from dateline.experiment.summary import summarize, write_samples
+from dateline.jobs import Workers
 from dateline.manifest import MANIFEST, Manifest, read_manifest, write_atomically, write_manifest
 from dateline.model.load import model_fingerprint
 from dateline.scores import write_runs, write_scores
@@ -30,83 +32,144 @@ from dateline.train.loop import train_stage
 
 STAGE = "experiment"
 SUMMARY = "summary.json"
+ALONE = Workers(workers=1)
+"""One run after another, in this process."""
 
 
-def run_experiment(recipe: ExperimentRecipe, out: Path) -> Manifest:
+def run_experiment(
+    recipe: ExperimentRecipe, out: Path, workers: Workers = ALONE, slurm: dict[str, Any] | None = None
+) -> Manifest:
     """Runs what is not yet done and returns the experiment's manifest.
 
     Args:
         recipe: the experiment.
         out: its folder; what an earlier call finished there is kept where it still holds.
+        workers: where runs are trained and measured; by default one after another in this process.
+        slurm: what to ask Slurm for, as `jobs.slurm_parameters` gives it.
 
     Raises:
         UserError: where recipe and data do not fit, or the folder is another stage's.
-        TrainingDiverged: where a run fails; what was finished before is kept.
-        Interrupted: after a signal while training; the same command continues.
+        TrainingDiverged: where the only run, or every run, fails; what was finished before is kept.
+        RunsFailed: where some runs fail; tables are written of the others, and no manifest.
+        Interrupted: after a signal; the same command continues.
 
     Example:
         >>> recipe = load_recipe(ExperimentRecipe, "recipes/quickstart.yaml", [])
         >>> run_experiment(recipe, Path("runs/quickstart")).stage
         'experiment'
     """
-    started = time.monotonic()
     _check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
+    with held(out):
+        return _run(recipe, out, workers, slurm)
+
+
+def _run(recipe: ExperimentRecipe, out: Path, workers: Workers, slurm: dict[str, Any] | None) -> Manifest:
+    started = time.monotonic()
     (out / MANIFEST).unlink(missing_ok=True)
-    parents: dict[str, str] = {}
-
-    def ensure(stage: Stage, place: str) -> Manifest:
-        manifest = stage.ensure(out / place)
-        parents[place] = manifest.fingerprint
-        return manifest
-
-    ensure(corpus_stage(recipe.corpus), "corpus")
-    ensure(encode_stage(recipe.encode, out / "corpus"), "encoded")
+    corpus = corpus_stage(recipe.corpus).ensure(out / "corpus")
+    encoded = encode_stage(recipe.encode, out / "corpus").ensure(out / "encoded")
+    parents = {"corpus": corpus.fingerprint, "encoded": encoded.fingerprint}
     runs = expand(recipe, str(out / "encoded"))
-    trained: dict[str, Manifest] = {}
-    for run in runs:
-        stage = train_stage(run.recipe, EncodedCorpus.open(out / "encoded"))
-        try:
-            trained[run.name] = ensure(stage, f"runs/{run.name}")
-        except Interrupted as stopped:  # an experiment knows no --resume
-            raise Interrupted(str(stopped).replace("continue with --resume", "the same command continues")) from None
-        _measure("perplexity", run, runs, recipe, out, ensure)
-    for name in recipe.evaluate.measures:
-        for run in runs:
-            _measure(name, run, runs, recipe, out, ensure)
-    _name_leftovers(out, parents)
-    scores = score_table(recipe, runs, out, [place for place in parents if place.partition("/")[0] in MEASURES])
-    models = {run.name: model_fingerprint(out / "runs" / run.name) for run in runs}
-    write_runs(out, [run.identity(recipe.corpus, trained[run.name], models[run.name]) for run in runs])
+    failed: dict[str, Failure] = {}
+    for second in (False, True):
+        left = [run for run in runs if run.name not in failed]
+        todo = [run.name for run in left if workers == ALONE or not _finished(recipe, runs, run, out, second)[1]]
+        if len(todo) < len(left) and not second:
+            say(f"{len(left) - len(todo)} of {len(left)} runs: unchanged, skipped")
+        failed |= {
+            failure.run: failure
+            for failure in carry_out(recipe, out, todo, work_on, second=second, workers=workers, slurm=slurm)
+        }
+        if len(failed) == len(runs):
+            raise next(iter(failed.values())).error
+        if not second:
+            done = [run for run in runs if run.name not in failed]
+    made = {
+        place: manifest
+        for run in done
+        for second in (False, True)
+        for place, manifest in _finished(recipe, runs, run, out, second)[0].items()
+    }
+    parents |= {place: manifest.fingerprint for place, manifest in made.items()}
+    _name_leftovers(out, parents, failed)
+    scores = score_table(recipe, done, out, [place for place in parents if place.partition("/")[0] in MEASURES])
+    models = {run.name: model_fingerprint(out / "runs" / run.name) for run in done}
+    write_runs(out, [run.identity(recipe.corpus, made[f"runs/{run.name}"], models[run.name]) for run in done])
     write_scores(out, scores)
-    write_samples(out / "samples.json", recipe, runs, out)
-    summary = summarize(recipe, runs, out, scores)
+    write_samples(out / "samples.json", recipe, done, out)
+    summary = summarize(recipe, done, out, scores)
     write_summary(out, {"seconds": round(time.monotonic() - started, 1), **summary})
+    if failed:
+        reasons = "; ".join(f"{name}: {one_line(str(failure.error))}" for name, failure in failed.items())
+        raise RunsFailed(
+            f"{len(failed)} of {len(runs)} runs failed ({reasons}); tables and report hold the others; the same "
+            "command tries again what failed"
+        )
     manifest = Manifest.of(STAGE, recipe.model_dump(mode="json"), parents)
     write_manifest(out, manifest)
     return manifest
 
 
-def _measure(
-    name: str,
-    run: PlannedRun,
-    runs: list[PlannedRun],
-    recipe: ExperimentRecipe,
-    out: Path,
-    ensure: Any,
-) -> None:
-    """Takes a measure of a run, where it can be taken of it."""
+def work_on(recipe: ExperimentRecipe, out: Path, name: str, second: bool) -> None:
+    """Trains and measures one run of an experiment whose corpus is encoded, so far as that is not done.
+
+    Args:
+        recipe: of the experiment.
+        out: its folder.
+        name: of the run.
+        second: take the measures for which other runs must be trained; else train, and take all others.
+    """
+    runs = expand(recipe, str(out / "encoded"))
+    run = next(run for run in runs if run.name == name)
+    try:
+        for stage, place in _stages(recipe, runs, run, out, second):
+            stage.ensure(out / place)
+    except Interrupted as stopped:  # an experiment knows no --resume
+        raise Interrupted(str(stopped).replace("continue with --resume", "the same command continues")) from None
+
+
+def _stages(
+    recipe: ExperimentRecipe, runs: list[PlannedRun], run: PlannedRun, out: Path, second: bool
+) -> Iterator[tuple[Stage, str]]:
+    """Yields the stages of a run with their places in the folder; each can be built once the one before is made."""
+    if not second:
+        yield train_stage(run.recipe, EncodedCorpus.open(out / "encoded")), f"runs/{run.name}"
+    for name in ("perplexity", *recipe.evaluate.measures):
+        if ("versus" in experiment_inputs(name)) == second and (stage := _measure(name, run, runs, recipe, out)):
+            yield stage, f"{name}/{run.name}"
+
+
+def _finished(
+    recipe: ExperimentRecipe, runs: list[PlannedRun], run: PlannedRun, out: Path, second: bool
+) -> tuple[dict[str, Manifest], bool]:
+    """Returns the manifests of a run's finished stages by place, and whether nothing is left to do."""
+    found: dict[str, Manifest] = {}
+    try:
+        for stage, place in _stages(recipe, runs, run, out, second):
+            manifest = read_manifest(out / place)
+            if manifest is None or manifest.fingerprint != stage.fingerprint:
+                return found, False
+            found[place] = manifest
+    except UserError:  # of a stage that cannot be made: whoever tries to make it says why
+        return found, False
+    return found, True
+
+
+def _measure(name: str, run: PlannedRun, runs: list[PlannedRun], recipe: ExperimentRecipe, out: Path) -> Stage | None:
+    """Returns the stage that takes a measure of a run, where it can be taken of it."""
     measure = MEASURES[name]
     if measure.conditioned and run.is_plain:
-        return
-    plain = plain_run(run, runs)
-    sources = {"corpus": str(out / "encoded"), "versus": str(out / "runs" / plain.name) if plain is not None else ""}
-    inputs = {key: sources[key] for key in experiment_inputs(name)}
-    if "" in inputs.values():
-        say(f"{name} of {run.name}: no plain run of the same seed to compare with, left out")
-        return
+        return None
+    inputs = {key: str(out / "encoded") for key in experiment_inputs(name) if key == "corpus"}
+    if "versus" in experiment_inputs(name):
+        plain = plain_run(run, runs)
+        if plain is None or read_manifest(out / "runs" / plain.name) is None:
+            say(f"{name} of {run.name}: left out: no finished plain run of the same seed, mix, model and length")
+            return None
+        inputs["versus"] = str(out / "runs" / plain.name)
     options = recipe.evaluate.options(name, run.recipe.conditions.fields, **inputs)
-    ensure(measure.stage(out / "runs" / run.name, options, run.name), f"{name}/{run.name}")
+    return measure.stage(out / "runs" / run.name, options, run.name)
 
 
 def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
@@ -132,12 +195,15 @@ def _check_folder(out: Path) -> None:
         raise UserError(f"{out}: holds the result of '{found.stage}', not an experiment; choose another --out")
 
 
-def _name_leftovers(out: Path, made: Mapping[str, str]) -> None:
+def _name_leftovers(out: Path, made: Mapping[str, str], failed: Mapping[str, Failure]) -> None:
     """Names the folders of runs and measures that the recipe no longer names; they stay, and count for nothing."""
     left = [
         place
         for place in sorted(str(path.relative_to(out)) for path in out.glob("*/*") if path.is_dir())
-        if place not in made and place.partition("/")[0] not in made and "/." not in place
+        if place not in made
+        and place.partition("/")[0] not in made
+        and "/." not in place
+        and place.partition("/")[2] not in failed
     ]
     if left:
         say(f"{out}: not in the recipe, kept and not used: {', '.join(left)}; remove what you do not need with rm -r")

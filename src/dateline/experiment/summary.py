@@ -21,17 +21,18 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dateline.conditions import DEFAULT_FIELDS, Field, Metadata
-from dateline.corpus import read_articles
-from dateline.errors import UserError
+from dateline.corpus import CorpusRecipe, read_articles
+from dateline.corpus.recipe import NewswireSource
 from dateline.evaluate.parts import TITLE_IN_URL, leaks
-from dateline.experiment.comparisons import where
-from dateline.experiment.grid import PlannedRun, plan_comparisons
+from dateline.experiment.comparisons import REGION, conditions_of, plain_run
+from dateline.experiment.grid import PlannedRun
+from dateline.experiment.ideal import IdealLearner
 from dateline.experiment.recipe import ExperimentRecipe
 from dateline.generate.decode import continuations
 from dateline.manifest import write_atomically
 from dateline.places import PAPER_COUNTRIES
 from dateline.records import Article
-from dateline.scores import Score, read_losses
+from dateline.scores import Score, read_losses, where
 from dateline.statistics import Estimate, ratio_difference
 from dateline.tokens.mix import Mix
 
@@ -42,21 +43,20 @@ def summarize(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path, score
     """Returns perplexities by run and condition, the paired differences that matter, and the recovered gain."""
     levels = [s for s in scores if s.slice_by == "all" and s.metric == "ppl" and not s.versus_run]
     pairs = [s for s in scores if s.slice_by == "all" and s.metric == "nll_difference"]
+    regions: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for s in scores:
+        if s.slice_by == REGION and s.metric == "nll_difference":
+            regions.setdefault((s.run, s.condition, s.versus), {})[s.slice] = _difference(s)
     leak = next((s for s in scores if s.slice_by == "all" and s.metric == TITLE_IN_URL), None)
     summary: dict[str, Any] = {
         "ppl": _nested({(s.run, s.condition): s.value for s in levels}),
         "ppl_ci": _nested({(s.run, s.condition): [s.ci_low, s.ci_high] for s in levels}),
         "nll_difference": {
-            f"{s.run}/{s.condition} - {s.versus}": {
-                "value": s.value,
-                "ci": [s.ci_low, s.ci_high],
-                "p": s.p,
-                "p_holm": s.p_holm,
-                "mde": s.mde,
-                "seeds": s.n_seeds,
-            }
+            f"{s.run}/{s.condition} - {s.versus}": _difference(s)
+            | ({REGION: by} if (by := regions.get((s.run, s.condition, s.versus))) else {})
             for s in pairs
         },
+        "ppl_by_region": _nested(_by_region(scores)),
         "title_in_url": leak and {"value": leak.value, "ci": [leak.ci_low, leak.ci_high]},
         "leaks": sorted({f"{s.run}/{s.condition}" for s in levels if leaks(s.shown)}),
         "num_documents": max((s.n_documents for s in levels), default=0),
@@ -64,8 +64,9 @@ def summarize(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path, score
     }
     gains = _gains(recipe, runs, out)
     if gains:
-        estimate, entropy = next(iter(gains.values()))
+        first, (estimate, entropy) = next(iter(gains.items()))
         summary |= {
+            "recovered_gain_run": first,
             "recovered_gain": estimate.value,
             "recovered_gain_ci": [estimate.low, estimate.high],
             "recovered_gain_by_run": {
@@ -77,18 +78,16 @@ def summarize(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path, score
 
 
 def _gains(recipe: ExperimentRecipe, runs: list[PlannedRun], out: Path) -> dict[str, tuple[Estimate, dict[str, float]]]:
-    """Returns the recovered gain of each conditioned run that has a plain run of the same seed, mix and model."""
+    """Returns the recovered gain of each conditioned run that has a baseline."""
     gains: dict[str, tuple[Estimate, dict[str, float]]] = {}
     corpus, protocol = recipe.corpus, recipe.evaluate.protocol
     if corpus.newswire is None or protocol.name != "strict":
         return gains
     if corpus.countries or corpus.held_out or corpus.held_out_outlets:
         return gains  # other places in training than the grammar averages over
-    for pair in plan_comparisons(recipe, runs):
-        run = next(run for run in runs if run.name == pair.run)
-        plain = next(run for run in runs if run.name == pair.versus_run)
-        alike = run.recipe.mix == plain.recipe.mix and run.recipe.model == plain.recipe.model
-        if pair.condition != "gold" or not plain.is_plain or not alike:
+    for run in runs:
+        plain = plain_run(run, runs)
+        if run.is_plain or plain is None or "gold" not in conditions_of(run, recipe):
             continue
         entropies = newswire_entropies(
             out / "corpus", run.recipe.mix, run.recipe.conditions.fields, split=protocol.split
@@ -137,6 +136,27 @@ def _places(articles: list[Article], number: int) -> list[Metadata]:
     return turns[:number]
 
 
+def _difference(score: Score) -> dict[str, Any]:
+    return {
+        "value": score.value,
+        "ci": [score.ci_low, score.ci_high],
+        "p": score.p,
+        "p_holm": score.p_holm,
+        "mde": score.mde,
+        "seeds": score.n_seeds,
+        "documents": score.n_documents,
+        "equivalent_within": score.equivalent_within,
+    }
+
+
+def _by_region(scores: Sequence[Score]) -> dict[tuple[str, str], dict[str, float]]:
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for s in scores:
+        if s.slice_by == REGION and s.metric == "ppl":
+            found.setdefault((s.run, s.condition), {})[s.slice] = s.value
+    return found
+
+
 def _nested(values: Mapping[tuple[str, str], Any]) -> dict[str, dict[str, Any]]:
     result: dict[str, dict[str, Any]] = {}
     for (run, condition), value in values.items():
@@ -170,21 +190,15 @@ def newswire_entropies(
         None where the mix has another distribution of places than the grammar can average over, or where the prefix
         shows no place.
     """
-    from dateline.corpus.newswire import Newswire
-
     if mix.include or mix.exclude or not (mix.weights == "natural" or (mix.weights, mix.by) == ("equal", "continent")):
         return None
-    shown = {"domain" if field in ("url", "url_hash") else field for field in fields}
-    finest = next((field for field in ("domain", "country", "continent") if field in shown), None)
-    if finest is None:
+    place: tuple[Field, ...] = tuple(field for field in fields if field != "date")
+    if not place:
         return None
-    wire = Newswire(balance="country" if mix.weights == "natural" else "continent")
+    known: tuple[Field, ...] = tuple("domain" if field == "url" else field for field in place)
     articles = list(read_articles(corpus, split=split))
-    found = [wire.log_probabilities(article) for article in articles]
-    without, known = (-np.array([getattr(one, name) for one in found]) for name in ("none", finest))
-    if not (np.isfinite(without).all() and np.isfinite(known).all()):
-        raise UserError(f"{corpus}: holds articles that the newswire of this version cannot write; build it again")
-    return Entropies([article.id for article in articles], without, known)
+    ideal = IdealLearner(articles, CorpusRecipe(newswire=NewswireSource(articles=len(articles))))
+    return Entropies([article.id for article in articles], ideal.losses(mix, ()), ideal.losses(mix, known))
 
 
 def recovered_gain(

@@ -30,6 +30,7 @@ from dateline.report.words import (
     perplexity_change,
     upper,
 )
+from dateline.scores import Run, contrasts
 
 LEVEL = 0.05
 """Holm-corrected p-values below this count as shown."""
@@ -84,17 +85,31 @@ def baseline(results: Results) -> str:
 
 
 def comparisons(results: Results) -> list[Comparison]:
-    """Returns the comparisons of losses over all texts: those with the baseline first, gold metadata first."""
+    """Returns the comparisons of losses over all texts: those with plain runs first, gold metadata first.
+
+    Of these, comparisons with a baseline come before those that the recipe names besides.
+    """
     found = rows_of(results, "perplexity", "nll_difference", "all")
-    plain = baseline(results)
+    plain = set(results.runs.loc[results.runs["fields"] == "", "family"]) or {baseline(results)}
     families = {(r.run, r.versus_run): (r.family, r.versus_family) for r in found.itertuples()}
 
-    def rank(one: Comparison) -> tuple[bool, bool, bool, int, str]:
+    def rank(one: Comparison) -> tuple[bool, bool, bool, bool, int, str]:
         family, versus = families[one.run, one.versus_run]
-        return (is_swap(one.condition), versus != plain, family == plain, rank_of(one.condition), one.condition)
+        named = bool(unlike(results, one))
+        kind = (is_swap(one.condition), versus not in plain, family in plain, named)
+        return (*kind, rank_of(one.condition), one.condition)
 
     names = found[list(Comparison._fields)].drop_duplicates().itertuples(index=False)
     return sorted((Comparison(*name) for name in names), key=rank)
+
+
+def unlike(results: Results, one: Comparison) -> list[str]:
+    """Returns what the two models of a comparison differ in besides metadata and seed."""
+    sides = [results.runs[(results.runs["run"] == name) | (results.runs["family"] == name)] for name in one[::2]]
+    if any(found.empty for found in sides):
+        return []
+    first, second = (Run(**found.iloc[0].to_dict()) for found in sides)
+    return contrasts(first, second)
 
 
 def effects(results: Results, one: Comparison, slice_by: str = "") -> pd.DataFrame:
@@ -129,19 +144,22 @@ def effect_cells(row: pd.Series, scale: float = 1.0, digits: int = 3) -> list[st
 
 
 def reading(row: pd.Series, *, higher_is_better: bool = False) -> str:
-    """Says in a few words what a difference means: its direction, and whether it survives Holm's correction."""
+    """Says in a few words what a difference means: its direction, and what Holm's correction and the margin leave."""
     low, high = row["ci_low"], row["ci_high"]
     if not is_number(row["value"]):
         return "The value is not a finite number."
     if not (is_number(low) and is_number(high)):
         return "No interval, so no claim about its sign."
+    within = ""
+    if pd.notna(row.get("equivalent_within")):
+        within = f"quivalent within {row['equivalent_within']:g} nats per token."
     if low <= 0 <= high:
-        return "No difference shown."
+        return f"E{within}" if within else "No difference shown."
     better = "Better" if (row["value"] > 0) == higher_is_better else "Worse"
     size = "" if higher_is_better else f": perplexity {perplexity_change(row['value'])}"
     if pd.notna(row["p_holm"]) and row["p_holm"] >= LEVEL:
-        return f"{better}{size}, but not after Holm's correction."
-    return f"{better}{size}."
+        size += ", but not after Holm's correction"
+    return f"{better}{size}{f'; e{within}' if within else '.'}"
 
 
 def slices(results: Results, table: pd.DataFrame) -> list[tuple[str, str, str]]:
@@ -199,6 +217,8 @@ def label_of(row: pd.Series) -> str:
     """Names the slice of a row."""
     if row["slice_by"] == "all":
         return "All texts"
+    if row["slice_by"] == "region":
+        return {"in": "In the region of training", "out": "Outside the region of training"}[row["slice"]]
     return country_name(row["slice"]) if row["slice_by"] == "country" else upper(str(row["slice"]))
 
 

@@ -23,6 +23,7 @@ from dateline.report.effects import (
     rows_of,
     share_cell,
     side,
+    unlike,
     with_numbers,
 )
 from dateline.report.figures import clean
@@ -84,7 +85,14 @@ def gain_sentence(results: Results) -> str:
         return ""
     if not is_number(gain):
         return "The recovered gain is not available: its value is not a finite number."
-    return f"Of the gain that the place can bring at best, {percent(gain, 0)} is recovered ({gain_interval(results)})."
+    words = f"Of the gain that the place can bring at best, {gain_run(results)} recovers {percent(gain, 0)}"
+    return f"{words} ({gain_interval(results)})."
+
+
+def gain_run(results: Results) -> str:
+    """Names the run whose recovered gain is shown first."""
+    name = results.summary.get("recovered_gain_run")
+    return name if isinstance(name, str) else "a run that summary.json does not name"
 
 
 def gain_interval(results: Results) -> str:
@@ -500,7 +508,7 @@ def recovered(results: Results) -> Section:
     """Recovered gain: the share of the possible gain from metadata that a model has learned to use."""
     section = Section("recovered", "Recovered gain")
     summary = results.summary
-    compared = [one for one in comparisons(results) if one.condition == "gold"]
+    compared = [one for one in comparisons(results) if one.condition == "gold" and not unlike(results, one)]
     entropy = summary.get("entropy")
     entropy = entropy if isinstance(entropy, dict) else {}
     without, known = entropy.get("without_place"), entropy.get("with_place")
@@ -508,7 +516,9 @@ def recovered(results: Results) -> Section:
         words = "The best possible gain is known only for the embedded newswire, and needs its entropy in summary.json."
         section.blocks.append(Text(f"{words} {gain_sentence(results)}", "gap"))
         return section
-    main = compared[0]
+    families = dict(zip(results.runs["run"], results.runs["family"], strict=True))
+    own = {gain_run(results), families.get(gain_run(results))}
+    main = next((one for one in compared if one.run in own), compared[0])
     levels = results.scores[(results.scores["metric"] == "nll") & (results.scores["slice_by"] == "all")]
     sides = ((main.versus_run, main.versus_condition), (main.run, main.condition))
     losses = [

@@ -149,7 +149,7 @@ def read_scores(folder: Path) -> pd.DataFrame:
         )
     texts = [field.name for field in SCORES_SCHEMA if pa.types.is_string(field.type)]
     table[texts] = table[texts].astype(object)
-    for name in ("value", "ci_low", "ci_high", "p", "p_holm", "mde"):
+    for name in ("value", "ci_low", "ci_high", "p", "p_holm", "mde", "equivalent_within"):
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
     table["leaks"] = table["shown"].str.split("+").map(lambda fields: "url" in fields)
     return table.drop(columns="shown")
@@ -287,7 +287,9 @@ def _chance(folder: Path) -> dict[str, float]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    """Returns the folders of runs; those whose name begins with a dot are no results."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in found if path.is_dir() and not path.name.startswith("."))
 
 
 def _json(path: Path, gaps: dict[str, list[str]], part: str) -> Any:

@@ -38,6 +38,7 @@ from dateline.report.effects import (
     share_cell,
     side,
     slices,
+    unlike,
     with_numbers,
 )
 from dateline.report.figures import clean
@@ -45,6 +46,7 @@ from dateline.report.measures import (
     MOST_COMPARED,
     MOST_DRAWN,
     gain_interval,
+    gain_run,
     gain_sentence,
     learning,
     locate,
@@ -160,6 +162,14 @@ def verdict(results: Results) -> list[str]:
         )
     if row["n_seeds"] < 2:
         said.append("One seed was trained: intervals cover the choice of documents, not the luck of training.")
+    if names := unlike(results, main):
+        said.append(f"The two models also differ in {listed(names)}.")
+    inside, outside = effects(results, main, "region").reindex(["in", "out"])["value"]
+    if is_number(inside) and is_number(outside):
+        said.append(
+            f"In the region of its training the difference is {number(inside, 3, sign=True)}, outside it "
+            f"{number(outside, 3, sign=True)}."
+        )
     said.append(gain_sentence(results))
     return [sentence for sentence in said if sentence]
 
@@ -169,7 +179,13 @@ def key_numbers(results: Results) -> list[tuple[str, str, str]]:
     cards = []
     if results.summary.get("recovered_gain") is not None:
         gain = results.summary["recovered_gain"]
-        cards.append(("recovered gain", percent(gain if is_number(gain) else None, 0), gain_interval(results)))
+        cards.append(
+            (
+                f"recovered gain: {clean(gain_run(results), 400)}",
+                percent(gain if is_number(gain) else None, 0),
+                gain_interval(results),
+            )
+        )
     levels = rows_of(results, "perplexity", "ppl", "all", tests=False)
     levels = levels[~levels["condition"].map(is_swap)] if not levels["condition"].map(is_swap).all() else levels
     plain = baseline(results)
@@ -234,6 +250,23 @@ def differences(results: Results) -> Section:
         ]
         table = Table(("first, minus second", *EFFECT, "#seeds", "what it means"), rows)
         section.blocks += [Fold(title, [table]) if title else table] if rows else []
+    section.blocks += [
+        Text(f"{pair(results, one)}: the models also differ in {listed(names)}.", "gap")
+        for one in usual
+        if (names := unlike(results, one))
+    ]
+    placed = {one: effects(results, one, "region") for one in usual}
+    rows = [
+        Row([label_of(r), *effect_cells(r), reading(r)], pair(results, one))
+        for one, found in placed.items()
+        for _, r in found.iterrows()
+    ]
+    if rows:
+        section.blocks += [
+            Heading("In and outside the region of training"),
+            Text("Of the first model: the texts whose places its training selected, and the other texts."),
+            Table(("texts", *EFFECT, "what it means"), rows),
+        ]
     drawn = [one for one in usual if len(effects(results, one, "country"))]
     if drawn:
         words = "Blue is better, orange worse, grey not distinguished from zero. At the right stands the p-value after "
@@ -312,7 +345,7 @@ def countries(results: Results) -> Section:
     references = list(dict.fromkeys(side(results, one.versus_run, one.versus_condition) for one in drawn))
     if len(references) > 1:
         short = [f"{name} minus {one.versus_run}" for one, name in zip(drawn, short, strict=True)]
-    by = [effects(results, one)["value"] for one in drawn]
+    by = [pd.concat([effects(results, one, kind) for kind in ("all", "country")])["value"] for one in drawn]
     values = _table(
         [(group, label) for group, _, label in places],
         [(one.run, name) for one, name in zip(drawn, short, strict=True)],

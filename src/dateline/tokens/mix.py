@@ -13,10 +13,13 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import field_validator
 
 from dateline.conditions.dropout import uniform
 from dateline.config import Section
 from dateline.errors import UserError
+from dateline.places import all_countries
+from dateline.records import CONTINENTS
 from dateline.tokens.store import EncodedCorpus
 
 ORDER = 0x04DE4
@@ -33,9 +36,19 @@ class Mix(Section):
     weights: Literal["equal", "natural"] | dict[str, float] = "equal"
     """`equal` tokens from every group (the paper's global mix), `natural` as the corpus has them, or shares by name."""
     include: tuple[str, ...] = ()
-    """Only these continents or countries; empty means all. `[Africa]` trains a local model."""
+    """Only these continents or countries (codes), in any case; empty means all. `Africa` trains a local model."""
     exclude: tuple[str, ...] = ()
-    """Not these continents or countries. `[Africa]` leaves one out."""
+    """Not these continents or countries (codes), in any case. `Africa` leaves one out; `Africa,in` two."""
+
+    @field_validator("include", "exclude")
+    @classmethod
+    def _known_spelling(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Writes names as corpora have them; `select_training` refuses those that the corpus does not have."""
+        continents, countries = {name.lower(): name for name in CONTINENTS}, all_countries()
+        lower = {name: name.strip().lower() for name in value}
+        return tuple(
+            dict.fromkeys(continents.get(low, low if low in countries else name) for name, low in lower.items())
+        )
 
 
 def select_training(corpus: EncodedCorpus, mix: Mix) -> Indices:

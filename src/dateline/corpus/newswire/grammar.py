@@ -214,7 +214,16 @@ class Grammar:
         among = tuple(self.places) if places is None else tuple(places)
         return self.mix(self.probabilities(title, text, among), among)
 
-    def mix(self, probabilities: Mapping[str, float], places: Sequence[str]) -> float:
-        """Returns the log of the prior-weighted mean of probabilities over places."""
-        mass = math.fsum(self.prior[place] * probabilities[place] for place in places)
-        return math.log(mass / math.fsum(self.prior[place] for place in places)) if mass > 0 else -math.inf
+    def mix(
+        self, probabilities: Mapping[str, float], places: Sequence[str], prior: Mapping[str, float] | None = None
+    ) -> float:
+        """Returns the log of the weighted mean of probabilities over places.
+
+        Args:
+            probabilities: of a document at (at least) these places.
+            places: among which the document's place is known to be.
+            prior: weight of each place, in any unit, such as its share of a training set; None for the grammar's own.
+        """
+        weights = self.prior if prior is None else prior
+        mass = math.fsum(weights[place] * probabilities[place] for place in places)
+        return math.log(mass / math.fsum(weights[place] for place in places)) if mass > 0 else -math.inf
