@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import sys
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import pydantic
 import tyro
 
-from dateline.cli.options import read_arguments
+from dateline.cli.options import choose_action, read_arguments
 from dateline.config import Section
-from dateline.errors import UserError, one_line
+from dateline.errors import one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,17 +51,8 @@ class AuditQuestions(Section):
 
 def run(words: list[str]) -> None:
     """Runs the verb."""
-    if words[:1] in ([], ["-h"], ["--help"]):
-        print("usage: dateline audit KIND FILE ...\n")
-        for name, text in KINDS.items():
-            print(f"  {name}  {text}")
-        print("\ndateline audit KIND --help shows its options.")
-        raise SystemExit(0 if words else 2)
-    if words[0] not in KINDS:
-        near = difflib.get_close_matches(words[0], KINDS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"write: dateline audit mcq {words[0]}"
-        raise UserError(f"unknown kind of set '{words[0]}'; {hint}")
-    args = read_arguments("dateline audit mcq", AuditQuestions, words[1:])
+    _, words = choose_action("dateline audit", KINDS, words, kind="kind", rest="FILE")
+    args = read_arguments("dateline audit mcq", AuditQuestions, words)
     from dateline.benchmark import as_plain, audit_questions, audit_stage, parse_quota
     from dateline.manifest import check_free
 

@@ -6,7 +6,6 @@ more to say.
 
 from __future__ import annotations
 
-import difflib
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import tyro
 from pydantic import Field
 
-from dateline.cli.options import read_options
+from dateline.cli.options import choose_action, read_options
 from dateline.config import Section
 from dateline.errors import UserError
 from dateline.evaluate.recipe import MEASURES, Mcq, Perplexity, Scoring
@@ -84,21 +83,11 @@ class Result(NamedTuple):
 
 def run(words: list[str]) -> None:
     """Runs the verb."""
-    if words[:1] in ([], ["-h"], ["--help"]):
-        width = max(map(len, MEASURES))
-        print("usage: dateline eval MEASURE MODEL --out DIR ...\n")
-        for name, measure in MEASURES.items():
-            print(f"  {name:<{width}}  {measure.summary}")
-        print("\ndateline eval MEASURE --help shows its options.")
-        raise SystemExit(0 if words else 2)
-    name = words[0]
-    if name not in MEASURES:
-        near = difflib.get_close_matches(name, MEASURES, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(MEASURES)}"
-        raise UserError(f"unknown measure '{name}'; {hint}")
+    summaries = {name: measure.summary for name, measure in MEASURES.items()}
+    name, words = choose_action("dateline eval", summaries, words, kind="measure", rest="MODEL --out DIR")
     section = MEASURES[name].section
     kind = ARGUMENTS.get(name, FolderArguments)
-    arguments, options = read_options(f"dateline eval {name}", section, kind, words[1:], description=section.__doc__)
+    arguments, options = read_options(f"dateline eval {name}", section, kind, words, description=section.__doc__)
     if isinstance(arguments, McqArguments):
         assert isinstance(options, Mcq)
         if (arguments.out is None) == (arguments.write_tasks is None):

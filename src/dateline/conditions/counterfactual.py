@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dateline.conditions.fields import FIELDS, Field, Metadata
-from dateline.conditions.template import LABELS, PREFIX_FORMAT, PrefixFormat, render
+from dateline.conditions.template import FIELDS, LABELS, PREFIX_FORMAT, Field, Metadata, PrefixFormat, render
 from dateline.errors import UserError
 from dateline.places import continent_of, country
 from dateline.records import stable_hash

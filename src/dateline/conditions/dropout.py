@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import pydantic
 from pydantic import model_validator
 
-from dateline.conditions.fields import Field
-from dateline.conditions.template import DEFAULT_FIELDS, LABELS
+from dateline.conditions.template import DEFAULT_FIELDS, LABELS, Field
 from dateline.config import Section
 
 if TYPE_CHECKING:

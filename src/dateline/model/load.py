@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -147,6 +147,11 @@ class Subject:
         text: an article cannot end itself.
         """
         return encode_texts(self.tokenizer, texts)
+
+    def encode_each(self, texts: Iterable[str]) -> dict[str, Tokens]:
+        """Returns text -> its tokens; equal texts are encoded once, and the empty one has none."""
+        distinct = sorted({*texts} - {""})
+        return {"": np.zeros(0, dtype=np.int32), **dict(zip(distinct, self.encode(distinct), strict=True))}
 
     def check_fits(self, largest: int) -> None:
         """Refuses token ids that the model has no embedding for.

@@ -12,8 +12,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import NamedTuple
 
-from dateline.corpus.readers.columns import Columns, Record, Unreadable
-from dateline.corpus.readers.reader import Reader
+from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable
 from dateline.errors import UserError
 
 ENTRY_POINTS = "dateline.readers"

@@ -115,7 +115,7 @@ def index_names(names: Iterable[Name]) -> dict[str, tuple[Name, ...]]:
 @cache
 def place_names() -> dict[str, tuple[Name, ...]]:
     """Returns the names that the project's tables know, arranged for `mask_names`."""
-    from dateline.corpus.newswire.facts import outlets, place_tables
+    from dateline.corpus.newswire.wire import outlets, place_tables
 
     places: set[str] = set(_ALSO)
     with COUNTRY_TABLE.open(encoding="utf-8", newline="") as file:

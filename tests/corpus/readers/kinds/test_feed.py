@@ -266,7 +266,7 @@ def test_long_items_and_long_tokens_are_bounded(monkeypatch: pytest.MonkeyPatch)
     for module in ("kinds.feed", "lines"):
         monkeypatch.setattr(f"dateline.corpus.readers.{module}.MAX_LINE", 5000)
     monkeypatch.setattr("dateline.corpus.readers.kinds.feed.BLOCK", 256)
-    monkeypatch.setattr("dateline.corpus.readers.lines.KEPT_OF_LONG", 10)
+    monkeypatch.setattr("dateline.corpus.readers.files.KEPT_OF_LONG", 10)
     data = rss(item(b"a"), b"<!--" + b"x" * 20_000 + b"-->", item(b"y" * 20_000), item(b"b"))
     found = read(data)
     assert [x.title if isinstance(x, Record) else x.raw for x in found] == ["a", "<item><tit", "b"]
