@@ -62,6 +62,11 @@ def shown_fields(
         seed: the run's seed.
         keys: 64-bit document keys, shape [num_documents].
         epochs: how often each document has been seen before, shape [num_documents].
+
+    Example:
+        >>> half = Conditioning(fields=("domain", "country"), dropout=0.5)
+        >>> shown_fields(half, 0, np.arange(1, 5, dtype=np.uint64), np.zeros(4, np.int64))
+        array([0, 0, 3, 3])
     """
     import numpy as np  # here, because the options of the command line need the section and no numpy
 

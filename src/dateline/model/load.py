@@ -201,6 +201,12 @@ def load_subject(folder: Path, *, device: str = "auto", precision: Precision = "
 
     Raises:
         UserError: where something is missing, unreadable or does not fit together.
+
+    Example:
+        >>> subject = load_subject(Path("runs/first"), device="cpu")
+        >>> nats = score_segments(subject.model, [Segment(np.array([subject.bos, 7, 8, 9]), num_scored=3)])
+        >>> nats.shape
+        (1,)
     """
     folder = model_folder(folder)
     if precision not in get_args(Precision):

@@ -85,6 +85,13 @@ def weigh(
 
     Raises:
         UserError: a threshold lies outside its range.
+
+    Example:
+        >>> declared = {"Namibia": 57, "za": 3}
+        >>> evidence = [OutletEvidence("unknownpaper.co.za", name, "", count) for name, count in declared.items()]
+        >>> proposals, passed_over = weigh(evidence)
+        >>> proposals[0].country, proposals[0].agreement, proposals[0].conflict
+        ('na', 0.95, 'suffix .co.za: za')
     """
     if min_support < 1:
         raise UserError(f"min_support {min_support}: must be at least 1 document")

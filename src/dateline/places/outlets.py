@@ -59,7 +59,12 @@ class Outlet:
 
 
 def outlet(domain: str) -> Outlet | None:
-    """Returns the outlet that owns a registered domain, or None."""
+    """Returns the outlet that owns a registered domain, or None.
+
+    Example:
+        >>> outlet("punchng.com")
+        Outlet(domain='punchng.com', country='ng', name='The Punch')
+    """
     return shipped_outlets().get(domain)
 
 
@@ -132,6 +137,11 @@ def load_outlets(path: str | Path) -> dict[str, Outlet]:
         UserError: the file cannot be read, a column is missing, or a row (named by its line) has a domain that is no
             registered domain, an unknown country, or a second country for the same domain. Of a published list: no row
             of it can be used.
+
+    Example:
+        >>> outlets = load_outlets("my-outlets.csv")  # domain,country,name
+        >>> resolve("https://lagosdaily.com/vote", outlets=outlets).country
+        'ng'
     """
     return load_published(path)[0] if published_format(path) else _load_own(Path(path))
 

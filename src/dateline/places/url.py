@@ -68,6 +68,11 @@ def parse_url(url: str) -> UrlParts:
     Reads as a browser does rather than as RFC 3986: surrounding blanks and inner line breaks go, backslashes are
     slashes, the scheme may be missing (`bbc.co.uk/news`), and names in other scripts become punycode, so that one site
     has one spelling.
+
+    Example:
+        >>> parts = parse_url("https://www.bbc.co.uk/news/world?x=1")
+        >>> parts.domain, parts.suffix, parts.path
+        ('bbc.co.uk', 'co.uk', '/news/world')
     """
     text = _INSIDE.sub("", url.strip(_EDGE))
     if not text:

@@ -137,6 +137,10 @@ def factor(schedule: Schedule, step: int, num_steps: int) -> float:
         schedule: shape and warm-up.
         step: the step about to be taken.
         num_steps: steps of the whole run.
+
+    Example:
+        >>> [round(factor(Schedule(warmup_steps=10), step, 100), 3) for step in (0, 9, 50, 99)]
+        [0.1, 1.0, 0.621, 0.1]
     """
     if step < schedule.warmup_steps:
         return (step + 1) / schedule.warmup_steps

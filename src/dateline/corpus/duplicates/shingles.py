@@ -47,6 +47,11 @@ def shingle_hashes(texts_as_words: Sequence[str]) -> list[NDArray[np.uint32]]:
 
     Args:
         texts_as_words: Words joined by single blanks; of more than `LIMIT` bytes only the whole words before count.
+
+    Example:
+        >>> found = shingle_hashes(["rain delays the vote in lagos today", "rain delays the vote in lagos"])
+        >>> [len(hashes) for hashes in found], jaccard(*found)
+        ([3, 2], 0.6666666666666666)
     """
     found: list[NDArray[np.uint32]] = []
     group: list[bytes] = []

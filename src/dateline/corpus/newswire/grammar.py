@@ -244,6 +244,13 @@ class Grammar:
     Raises:
         ValueError: if a place has fewer values in a table than a pattern has variables for it, if choices of one label
             differ in their numbers of branches, or if prior and places differ.
+
+    Example:
+        >>> rain = Pattern("rain", "weather", parse("Rain in {city}"), parse("It [rained|poured] in {city}."))
+        >>> places = {"ng": {"city": table(["Lagos", "Abuja"])}, "gb": {"city": table("London")}}
+        >>> grammar = Grammar([rain], places, {"ng": 0.5, "gb": 0.5})
+        >>> grammar.probabilities("Rain in Lagos", "It rained in Lagos.")
+        {'ng': 0.25, 'gb': 0.0}
     """
 
     def __init__(self, patterns: Sequence[Pattern], places: Mapping[str, Tables], prior: Mapping[str, float]) -> None:

@@ -112,6 +112,15 @@ class Newswire:
 
     Args:
         balance: `country`: countries are equally likely; `continent`: continents are, then their countries.
+
+    Example:
+        >>> wire = Newswire()
+        >>> article = wire.article(seed=7, index=0)
+        >>> article.country, article.title
+        ('bd', 'Bangladeshi film festival begins in Chattogram')
+        >>> found = wire.log_probabilities(article)
+        >>> round(found.country, 2), round(found.none, 2)
+        (-36.3, -39.19)
     """
 
     def __init__(self, balance: Literal["country", "continent"] = "country") -> None:

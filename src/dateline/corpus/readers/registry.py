@@ -123,6 +123,11 @@ def read_unit(unit: Unit, columns: Columns) -> Iterator[Record | Unreadable]:
 
 
 def read_files(files: Iterable[str], columns: Columns) -> Iterator[Record | Unreadable]:
-    """Yields the records of all files, unit by unit."""
+    """Yields the records of all files, unit by unit.
+
+    Example:
+        >>> next(read_files(["news.jsonl"], Columns(text="body_text"))).source
+        'news.jsonl:1'
+    """
     for unit in work_units(list(files)):
         yield from read_unit(unit, columns)

@@ -73,6 +73,10 @@ def clean_text(text: str) -> str:
 
     Entities are decoded until none is left (feeds escape twice), so escaped markup counts as markup. Tags go, with
     what stands between `<script>` or `<style>` tags; `a < b and c > d` stays.
+
+    Example:
+        >>> clean_text("<p>Rain &amp;amp; wind</p><p>in Lagos")
+        'Rain & wind\\n\\nin Lagos'
     """
     passes = 0
     while (cleaned := _pass(text)) != text:
@@ -175,7 +179,12 @@ _MONTHS = tuple(_MONTH_NAMES.split())
 
 
 def day_of(written: str) -> str:
-    """Returns the ISO day that a string names, or an empty string where that cannot be told for certain."""
+    """Returns the ISO day that a string names, or an empty string where that cannot be told for certain.
+
+    Example:
+        >>> day_of("Thu, 04 Mar 2021 10:00:00 +0000"), day_of("03/04/2021")
+        ('2021-03-04', '')
+    """
     text = " ".join(written[:200].lower().split())
     if not text.isascii():
         return ""

@@ -38,6 +38,10 @@ def plain_words(text: str) -> str:
     """Returns the case-folded runs of letters and digits, joined by single blanks; "" where there are none.
 
     The one notion of a word on which exact keys and the shingles of near-duplicates agree: 0.05 ms for 730 words.
+
+    Example:
+        >>> plain_words("Rain, rain -- in LAGOS!")
+        'rain rain in lagos'
     """
     encoded = text.casefold().encode("utf-8", "surrogatepass")
     if not encoded.isascii():

@@ -74,6 +74,10 @@ def mask_names(text: str, names: Index | None = None) -> str:
     Args:
         text: any text.
         names: from `index_names`; None for those that the tables know.
+
+    Example:
+        >>> mask_names("Nigerians in Lagos read the Punch.")
+        'somewheres in somewhere read somewhere.'
     """
     known = place_names() if names is None else names
     plain = text.translate(_STRAIGHT)

@@ -301,7 +301,12 @@ def cloze_prompt(question: Question, layout: Layout) -> str:
 
 
 def letter_prompt(question: Question, layout: Layout, rotation: int = 0) -> str:
-    """Returns the text that a letter continues, with the options moved up by `rotation` places in a circle."""
+    """Returns the text that a letter continues, with the options moved up by `rotation` places in a circle.
+
+    Example:
+        >>> letter_prompt(read_questions("questions.jsonl")[0], "question")
+        'Question: What is the capital?\\nA. Abuja\\nB. Accra\\nAnswer:'
+    """
     number = len(question.options)
     options = [question.options[(place + rotation) % number] for place in range(number)]
     listed = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
@@ -532,6 +537,10 @@ def named_letter(text: str, options: int) -> int:
 
     `B`, `(B)`, `B.`, `B) Abuja`, `B. Abuja`, `Answer: B` and `The answer is (B).` name B. `A man`, `A capital city`
     and `a` name nothing: an article is not an answer. Nor does `B Abuja`, so that no letter is easier to name than A.
+
+    Example:
+        >>> named_letter("The answer is (B).", 2), named_letter("A man", 2)
+        (1, -1)
     """
     found = _ANSWER.search(text.strip())
     place = LETTERS.index(found.group(1) or found.group(2)) if found else -1
