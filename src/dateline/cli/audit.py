@@ -12,6 +12,7 @@ import pydantic
 import tyro
 
 from dateline.cli.options import choose_action, read_arguments
+from dateline.cli.tables import print_parts
 from dateline.config import Section
 from dateline.errors import one_line
 
@@ -73,13 +74,7 @@ def run(words: list[str]) -> None:
 
 def show(audit: Audit, out: Path | None = None) -> None:
     """Prints an audit for people: a table of all checks, a sentence for each that is not fit, and the verdict."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=110)
-    for part in described(audit):
-        console.print(part)
+    print_parts(described(audit), log_width=110)
     if out:
         print(f"{len(audit.suspects):,} items to read are in {one_line(str(out / 'items.parquet'))}")
     elif audit.suspects:

@@ -13,6 +13,7 @@ import pydantic
 import tyro
 
 from dateline.cli.options import read_arguments, read_options, read_words
+from dateline.cli.tables import print_parts
 from dateline.conditions import DEFAULT_FIELDS, FIELDS, Field
 from dateline.config import Section, apply_overrides, load_recipe, validate_recipe
 from dateline.errors import UserError
@@ -139,19 +140,13 @@ def inspect(words: list[str]) -> None:
         return
     if args.country or args.split:
         raise UserError("--country and --split choose articles; add --sample N")
-    from rich.console import Console
-
     from dateline.report.corpus import describe as describe_audit
     from dateline.report.corpus import read_audit, write_corpus_page
 
     if args.html:
         print(f"wrote {write_corpus_page(args.corpus)}")
         return
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=100)
-    for part in describe_audit(read_audit(args.corpus), args.corpus.name):
-        console.print(part)
+    print_parts(describe_audit(read_audit(args.corpus), args.corpus.name), log_width=100)
 
 
 def samples(args: Inspect) -> Iterator[str]:

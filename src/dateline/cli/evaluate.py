@@ -16,6 +16,7 @@ import tyro
 from pydantic import Field
 
 from dateline.cli.options import choose_action, read_options
+from dateline.cli.tables import print_rows
 from dateline.config import Section
 from dateline.errors import UserError
 from dateline.evaluate.recipe import MEASURES, Mcq, Perplexity, Scoring
@@ -368,20 +369,3 @@ def _ends(score: Score) -> str:
 def _number(value: float, unit: str) -> str:
     digits = {"share": 3, "perplexity": 2, "tokens": 0}.get(unit, 4)
     return f"{value:,.{digits}f}"
-
-
-def print_rows(rows: Sequence[dict[str, str]], *, dense: bool = False) -> None:
-    """Prints rows with the same keys as a table; a dense one has single blanks between columns."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 0 if dense else 1, 0, 1))
-    for name in rows[0] if rows else ():
-        if name in ("run", "condition", "versus", "metric", "comparison", "texts of"):
-            table.add_column(name, overflow="fold")  # a name that is cut short is no name
-        else:
-            table.add_column(name, justify="right")
-    for row in rows:
-        table.add_row(*(Text(value) for value in row.values()))
-    Console(highlight=False).print(table)

@@ -13,11 +13,15 @@ import pydantic
 import tyro
 
 from dateline.cli.options import choose_action, read_arguments
+from dateline.cli.tables import print_rows
 from dateline.config import Section
 from dateline.errors import UserError
 
 if TYPE_CHECKING:
     from dateline.places.learn import OutletEvidence, Proposal
+
+
+COLUMNS = ("url", "domain", "country", "continent", "verified", "evidence")
 
 
 class Place(Section):
@@ -48,19 +52,13 @@ def place(words: list[str]) -> None:
         for url, place in pairs:
             print(json.dumps({"url": url, **asdict(place)}))
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("url", "domain", "country", "continent", "verified", "evidence"):
-        table.add_column(name, overflow="fold", ratio=3 if name in ("url", "evidence") else None)
+    rows = []
     for url, place in pairs:
-        evidence = "; ".join(item.detail for item in place.evidence) or place.reason
         shown = url if len(url) <= 100 else url[:97] + "..."
+        evidence = "; ".join(item.detail for item in place.evidence) or place.reason
         cells = (shown, place.domain, place.country, place.continent, place.verified, evidence)
-        table.add_row(*(Text(_printable(cell)) for cell in cells))
-    Console(highlight=False).print(table)
+        rows.append(dict(zip(COLUMNS, map(_printable, cells), strict=True)))
+    print_rows(rows, names=COLUMNS)
 
 
 def _read(urls: tuple[str, ...]) -> Iterator[str]:
@@ -142,23 +140,19 @@ def _require_declared(evidence: list[OutletEvidence], corpus: Path) -> None:
 
 def _print_table(proposals: list[Proposal]) -> None:
     """Prints the proposals, best supported first."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("domain", "country", "support", "agreement", "95%", "no country yet", "note"):
-        left = name in ("domain", "country", "note")
-        table.add_column(name, justify="left" if left else "right", overflow="fold")
+    rows = []
     for row in proposals:
         notes = [f"CONFLICT, {row.conflict}"] if row.conflict else []
         notes += [f"then {row.runner_up}"] if row.runner_up else []
-        cells = (
-            row.domain,
-            row.country,
-            f"{row.support:,}",
-            f"{row.agreement:.1%}",
-            f"{row.low:.1%} to {row.high:.1%}",
+        rows.append(
+            {
+                "domain": row.domain,
+                "country": row.country,
+                "support": f"{row.support:,}",
+                "agreement": f"{row.agreement:.1%}",
+                "95%": f"{row.low:.1%} to {row.high:.1%}",
+                "no country yet": f"{row.undecided:,}",
+                "note": "; ".join(notes),
+            }
         )
-        table.add_row(*map(Text, (*cells, f"{row.undecided:,}", "; ".join(notes))))
-    Console(highlight=False).print(table)
+    print_rows(rows, names=("domain", "country", "note"))

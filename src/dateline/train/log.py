@@ -16,6 +16,7 @@ import numpy as np
 from dateline.conditions import Conditioner, Conditioning, parse_condition
 from dateline.conditions.dropout import uniform
 from dateline.model.scoring import Segment, score_segments
+from dateline.progress import span
 from dateline.tokens.loader import Loader
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import encode_texts
@@ -180,12 +181,8 @@ class TrainingLog:
         self._since += time.perf_counter() - since
 
     def left(self, step: int) -> str:
-        """Returns an estimate of the time left, for people: `1 h 05 min left`; empty before the second step."""
+        """Returns an estimate of the time left, for people: `1 h 5 min left`; empty before the second step."""
         taken = step - self._first
         if taken < 2:
             return ""
-        seconds = (time.perf_counter() - self._begun) / taken * (self._num_steps - step)
-        if seconds < 60:
-            return f"{seconds:.0f} s left"
-        minutes = round(seconds / 60)
-        return f"{minutes} min left" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min left"
+        return f"{span((time.perf_counter() - self._begun) / taken * (self._num_steps - step))} left"

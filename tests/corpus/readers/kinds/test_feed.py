@@ -263,7 +263,7 @@ def test_any_mixture_ends_in_items_or_one_line(pieces: list[bytes]) -> None:
 
 
 def test_long_items_and_long_tokens_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("kinds.feed", "lines"):
+    for module in ("kinds.feed", "files"):
         monkeypatch.setattr(f"dateline.corpus.readers.{module}.MAX_LINE", 5000)
     monkeypatch.setattr("dateline.corpus.readers.kinds.feed.BLOCK", 256)
     monkeypatch.setattr("dateline.corpus.readers.files.KEPT_OF_LONG", 10)
