@@ -13,6 +13,7 @@ from pydantic import model_validator
 
 from dateline.conditions.template import DEFAULT_FIELDS, LABELS, Field
 from dateline.config import Section
+from dateline.records import mix_bits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,17 +85,9 @@ def uniform(
     """Returns numbers in [0, 1) that depend on nothing but the arguments (splitmix64; Steele et al., 2014)."""
     import numpy as np
 
+    step = np.uint64(0x9E3779B97F4A7C15)
     with np.errstate(over="ignore"):
-        state = _mix(keys.astype(np.uint64) + np.uint64(seed & 0xFFFFFFFFFFFFFFFF) * np.uint64(0x9E3779B97F4A7C15))
-        state = _mix(state + epochs.astype(np.uint64) * np.uint64(0xD1B54A32D192ED03))
-        state = _mix(state + np.uint64(stream))
+        state = mix_bits(keys.astype(np.uint64) + np.uint64(seed & 0xFFFFFFFFFFFFFFFF) * step + step)
+        state = mix_bits(state + epochs.astype(np.uint64) * np.uint64(0xD1B54A32D192ED03) + step)
+        state = mix_bits(state + np.uint64(stream) + step)
     return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    import numpy as np
-
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))

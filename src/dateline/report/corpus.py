@@ -1020,14 +1020,14 @@ def _height(words: str, columns: int) -> int:
     return len(textwrap.wrap(words, columns)) or 1
 
 
-def _first(words: str, longest: int = SENTENCE) -> str:
+def _first(words: str) -> str:
     """Returns as many whole sentences as there is room for, the first one in any case."""
     kept = ""
     for sentence in re.split(r"(?<=[.]) (?=[A-Z])", words):
-        if kept and len(kept) + len(sentence) + 1 > longest:
+        if kept and len(kept) + len(sentence) + 1 > SENTENCE:
             break
         kept = f"{kept} {sentence}".strip()
-    return _cut(kept, longest)
+    return _cut(kept, SENTENCE)
 
 
 def _cut(words: str, longest: int) -> str:

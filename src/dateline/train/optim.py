@@ -6,7 +6,7 @@ AdamW, or Muon for the hidden matrices with AdamW for the rest; no weight decay 
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -35,28 +35,8 @@ class Optimizer(Section):
     """Gradients are scaled down to this global norm."""
 
 
-class Stepper(Protocol):
-    """What the loop and the checkpoints need of an optimizer."""
-
-    @property
-    def param_groups(self) -> list[dict[str, Any]]:
-        """Groups whose `lr` the loop sets before each step."""
-
-    def step(self) -> Any:
-        """Takes a step."""
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Zeroes the gradients."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Returns all that a resumed run needs."""
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over what `state_dict` gave."""
-
-
-class Combined:
-    """Several optimizers, each with parameters of its own, that step together."""
+class Optimizers:
+    """One or several of PyTorch's optimizers, each with parameters of its own, that step together."""
 
     def __init__(self, *parts: torch.optim.Optimizer) -> None:
         """Args: the optimizers, in the order in which they step."""
@@ -64,7 +44,7 @@ class Combined:
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
-        """The groups of all parts."""
+        """The groups of all parts, whose `lr` the loop sets before each step."""
         return [group for part in self.parts for group in part.param_groups]
 
     def step(self) -> None:
@@ -77,25 +57,8 @@ class Combined:
         for part in self.parts:
             part.zero_grad(set_to_none)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Returns the states of all parts."""
-        return {"parts": [part.state_dict() for part in self.parts]}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over the states of all parts."""
-        for part, state in zip(self.parts, state_dict["parts"], strict=True):
-            part.load_state_dict(state)
-
-
-def parts_of(optimizer: Stepper) -> tuple[torch.optim.Optimizer, ...]:
-    """Returns PyTorch's own optimizers that an optimizer is made of, for checkpoints."""
-    if isinstance(optimizer, Combined):
-        return optimizer.parts
-    assert isinstance(optimizer, torch.optim.Optimizer)
-    return (optimizer,)
-
-
-def build_optimizer(recipe: Optimizer, model: torch.nn.Module) -> Stepper:
+def build_optimizer(recipe: Optimizer, model: torch.nn.Module) -> Optimizers:
     """Returns the optimizer of a recipe, with weight decay on matrices and none on vectors."""
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     hidden = [p for name, p in named if recipe.name == "muon" and p.ndim == 2 and _is_hidden(name)]
@@ -106,11 +69,11 @@ def build_optimizer(recipe: Optimizer, model: torch.nn.Module) -> Stepper:
     ]
     adamw = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas, eps=recipe.eps, fused=True)
     if not hidden:
-        return adamw
+        return Optimizers(adamw)
     muon = torch.optim.Muon(
         hidden, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
     )
-    return Combined(adamw, muon)
+    return Optimizers(adamw, muon)
 
 
 def _is_hidden(name: str) -> bool:

@@ -408,11 +408,7 @@ def posterior(nll: Floats, prior: Floats) -> Floats:
         >>> posterior(np.array([[10.0, 12.0]]), np.array([0.5, 0.5])).round(3)
         array([[0.881, 0.119]])
     """
-    with np.errstate(divide="ignore"):
-        log_joint = np.log(prior) - nll
-    log_joint -= log_joint.max(axis=1, keepdims=True)
-    joint = np.exp(log_joint)
-    result: Floats = joint / joint.sum(axis=1, keepdims=True)
+    result: Floats = np.exp(log_posterior(nll, prior))
     return result
 
 
