@@ -18,7 +18,8 @@ from dateline.errors import UserError
 from dateline.manifest import Manifest, write_manifest
 from dateline.places.countries import all_countries
 from dateline.report import corpus
-from dateline.report.corpus import Audit, describe, read_audit, render, write_corpus_page
+from dateline.report.audit import Audit, read_audit
+from dateline.report.corpus import describe, render, write_corpus_page
 
 from .audits import EDGES, audit, tiny
 from .reader import EVIL, Reader, check_closed, section

@@ -140,8 +140,9 @@ def inspect(words: list[str]) -> None:
         return
     if args.country or args.split:
         raise UserError("--country and --split choose articles; add --sample N")
+    from dateline.report.audit import read_audit
     from dateline.report.corpus import describe as describe_audit
-    from dateline.report.corpus import read_audit, write_corpus_page
+    from dateline.report.corpus import write_corpus_page
 
     if args.html:
         print(f"wrote {write_corpus_page(args.corpus)}")
