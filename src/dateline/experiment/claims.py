@@ -120,6 +120,11 @@ class Plan(NamedTuple):
     not_asked: list[str]
     """Claims that they do not answer."""
 
+    def seeds(self, question: Question) -> list[int]:
+        """Returns the seeds with which all models of a question are trained; without any, it has no effect."""
+        planned = [self.runs[side.model] for side in question.sides]
+        return [seed for seed in planned[0] if all(seed in seeds for seeds in planned)]
+
 
 def plan_study(recipe: ExperimentRecipe) -> Plan:
     """Returns the claims that the runs of a recipe can answer, in the order of `CLAIMS`.
@@ -128,7 +133,8 @@ def plan_study(recipe: ExperimentRecipe) -> Plan:
         recipe: of the experiment.
 
     Raises:
-        UserError: where conditions are scored on different tokens, or two runs are the same model by their columns.
+        UserError: where conditions are scored on different tokens, two runs are the same model by their columns, or
+            the runs answer no claim.
     """
     if recipe.evaluate.protocol.name != "strict":
         raise UserError("a study compares runs on the same tokens; set evaluate.protocol.name to strict")
@@ -143,6 +149,11 @@ def plan_study(recipe: ExperimentRecipe) -> Plan:
             )
         seeds[run.recipe.seed] = run
     questions = sorted(_questions(recipe, runs), key=lambda question: list(CLAIMS).index(question.claim))
+    if not questions:
+        raise UserError(
+            f"{recipe.name}: its runs answer no claim of a study; a recipe for one has runs with and without fields, "
+            "such as recipes/study-newswire.yaml"
+        )
     asked = {question.claim for question in questions}
     return Plan(questions, runs, [claim for claim in CLAIMS if claim not in asked])
 

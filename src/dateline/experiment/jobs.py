@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -29,6 +29,7 @@ from dateline.jobs import LOCAL_MINUTES, MAX_TIMEOUTS, Job, Workers, jobs_folder
 from dateline.manifest import write_atomically
 from dateline.stage import say
 from dateline.train.guard import collect_signals
+from dateline.train.parallel import RemoteRankFailure, is_first
 
 HOLDER = ".experiment"
 """Name of the lock that the process of an experiment holds."""
@@ -91,11 +92,13 @@ def carry_out(
 def _attempt(recipe: ExperimentRecipe, out: Path, run: str, work: Work, second: bool) -> Failure | None:
     """Works on a run in this process."""
     try:
-        with _alone(out, run):
+        with _alone(out, run) if is_first() else nullcontext():
             work(recipe, out, run, second)
     except Exception as error:
         if isinstance(error, Interrupted):
             raise
+        if isinstance(error, RemoteRankFailure):
+            return None  # which the other process tells
         if not isinstance(error, (UserError, TrainingDiverged, OSError)):
             traceback.print_exc()  # not foreseen: whoever mends it needs to know where
         return Failure(run, error)
@@ -148,7 +151,7 @@ def _gpus() -> int:
 
 @dataclass(frozen=True)
 class RunJob(Job):
-    """One run as a job; its result is None, or the kind and the text of the error."""
+    """One run as a job; the result of each of its processes is None, or the kind and the text of the error."""
 
     recipe: str
     """Copy of the experiment's recipe."""
@@ -235,7 +238,7 @@ def _side_by_side(
                         tail.show()
                         del running[run]
                         free.append(slot)
-                        found = _outcome(run, submitted, stopped=bool(stop))
+                        found = _outcome(run, submitted, here=True, stopped=bool(stop))
                         for failure in found:
                             say(f"{run}: failed: {one_line(str(failure.error))}")
                         failures += found
@@ -249,20 +252,18 @@ def _side_by_side(
     return failures
 
 
-def _outcome(run: str, job: Any, *, stopped: bool = False) -> list[Failure]:
+def _outcome(run: str, job: Any, *, here: bool = False, stopped: bool = False) -> list[Failure]:
     """Returns the failure of an ended job, in a list; empty where it succeeded, or was stopped with the others."""
-    error = job.exception()
-    if error is not None:
+    lost = here and not job.paths.result_pickle.exists()  # elsewhere the file may come late
+    if lost or job.exception() is not None:
         if stopped:
             return []
         lines = [line for line in (job.stderr() or "").splitlines() if line.strip() and not _is_submitit(line)]
         last = f"; its last line: {lines[-1].strip()}" if lines else ""
         return [Failure(run, RuntimeError(f"its process ended without a result{last} (log: {job.paths.stderr})"))]
-    told: tuple[str, str] | None = job.result()
-    if told is None:
-        return []
+    told: list[tuple[str, str]] = [result for result in job.results() if result is not None]
     kinds: dict[str, type[Exception]] = {"UserError": UserError, "TrainingDiverged": TrainingDiverged}
-    return [Failure(run, kinds.get(told[0], RuntimeError)(told[1]))]
+    return [Failure(run, kinds.get(kind, RuntimeError)(text)) for kind, text in told[:1]]
 
 
 @dataclass

@@ -71,11 +71,6 @@ def study(recipe: ExperimentRecipe, out: Path) -> Result:
         UserError: where the recipe cannot be planned, or tables are missing or do not fit together.
     """
     plan = plan_study(recipe)
-    if not plan.questions:
-        raise UserError(
-            f"{out}: its runs answer no claim of a study; a recipe for one has runs with and without fields, such as "
-            "recipes/study-newswire.yaml"
-        )
     rule = recipe.study or Study()
     computed = _Computation(recipe, out, plan)
     findings = _judged([computed.finding(question) for question in plan.questions], rule)
@@ -126,7 +121,7 @@ class _Computation:
     """Reads the tables of an experiment, and computes one finding after another."""
 
     def __init__(self, recipe: ExperimentRecipe, out: Path, plan: Plan) -> None:
-        self.recipe, self.out, self.runs = recipe, out, plan.runs
+        self.recipe, self.out, self.plan, self.runs = recipe, out, plan, plan.runs
         self.names = {(Model.of(run), run.seed): run.run for run in read_runs(out)}
         self._losses: dict[str, pa.Table | None] = {}
         self.efficiency = self._efficiency_rows()
@@ -224,10 +219,8 @@ class _Computation:
 
     def _seeds(self, question: Question) -> tuple[list[int], list[str]]:
         """Returns the seeds for which all sides are there, and the runs that are planned and not there."""
-        planned = [self.runs[side.model] for side in question.sides]
-        common = [seed for seed in planned[0] if all(seed in seeds for seeds in planned)]
         there, missing = [], dict[str, None]()
-        for seed in common:
+        for seed in self.plan.seeds(question):
             absent = [
                 self.runs[side.model][seed].name for side in question.sides if self._table(side, seed, question) is None
             ]
