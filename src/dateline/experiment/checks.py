@@ -37,9 +37,8 @@ def check_mixes(recipe: ExperimentRecipe, corpus: EncodedCorpus) -> None:
                 region_share(corpus, run.mix)
         except UserError as error:
             axes = recipe.grid.axes if recipe.grid is not None else {}
-            values = ", ".join(
-                f"{axis}: {value}" for axis, value in family.values.items() if "mix" in axes[axis][value]
-            )
+            setting = [(axis, value) for axis, value in family.values.items() if "mix" in axes[axis][value]]
+            values = ", ".join(f"{axis}: {value}" for axis, value in setting)
             raise UserError(f"run '{name}'{f' ({values})' if values else ''}: {error}") from None
 
 

@@ -23,7 +23,7 @@ from typing import IO, Any, NamedTuple, NoReturn
 import yaml
 
 from dateline.config import fingerprint, load_recipe
-from dateline.errors import Interrupted, TrainingDiverged, UserError, one_line
+from dateline.errors import Interrupted, TrainingDiverged, UserError, in_words, is_full_disk, one_line
 from dateline.experiment.recipe import ExperimentRecipe
 from dateline.jobs import LOCAL_MINUTES, MAX_TIMEOUTS, Job, Workers, jobs_folder, slurm_errors, slurm_executor
 from dateline.manifest import write_atomically
@@ -43,6 +43,10 @@ class Failure(NamedTuple):
 
     run: str
     error: Exception
+
+    def __str__(self) -> str:
+        """Returns the reason in one line."""
+        return one_line(in_words(self.error))
 
 
 def carry_out(
@@ -85,7 +89,7 @@ def carry_out(
         if failure is not None:
             failures.append(failure)
             if len(runs) > 1:
-                say(f"{run}: failed: {one_line(str(failure.error))}")
+                say(f"{run}: failed: {failure}")
     return failures
 
 
@@ -99,7 +103,7 @@ def _attempt(recipe: ExperimentRecipe, out: Path, run: str, work: Work, second: 
             raise
         if isinstance(error, RemoteRankFailure):
             return None  # which the other process tells
-        if not isinstance(error, (UserError, TrainingDiverged, OSError)):
+        if not (isinstance(error, (UserError, TrainingDiverged, OSError)) or is_full_disk(error)):
             traceback.print_exc()  # not foreseen: whoever mends it needs to know where
         return Failure(run, error)
     return None
@@ -175,7 +179,7 @@ class RunJob(Job):
             threading.Thread(target=_follow, args=(Path(self.out),), daemon=True).start()
         recipe = load_recipe(ExperimentRecipe, Path(self.recipe))
         failure = _attempt(recipe, Path(self.out), self.run, self.call, self.second)
-        return None if failure is None else (type(failure.error).__name__, str(failure.error))
+        return None if failure is None else (type(failure.error).__name__, str(failure))
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
@@ -240,7 +244,7 @@ def _side_by_side(
                         free.append(slot)
                         found = _outcome(run, submitted, here=True, stopped=bool(stop))
                         for failure in found:
-                            say(f"{run}: failed: {one_line(str(failure.error))}")
+                            say(f"{run}: failed: {failure}")
                         failures += found
         except BaseException:
             for submitted, _, _ in running.values():

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dateline.corpus import corpus_stage
-from dateline.errors import Interrupted, RunsFailed, UserError, one_line
+from dateline.errors import Interrupted, RunsFailed, UserError
 from dateline.evaluate.recipe import MEASURES
 from dateline.experiment.checks import check_mixes, few_documents
 from dateline.experiment.claims import plan_study
@@ -111,7 +111,7 @@ def _run(recipe: ExperimentRecipe, out: Path, workers: Workers, slurm: dict[str,
     summary = summarize(recipe, done, out, scores)
     write_summary(out, {"seconds": round(time.monotonic() - started, 1), **summary})
     if failed:
-        reasons = "; ".join(f"{name}: {one_line(str(failure.error))}" for name, failure in failed.items())
+        reasons = "; ".join(f"{name}: {failure}" for name, failure in failed.items())
         raise RunsFailed(
             f"{len(failed)} of {len(runs)} runs failed ({reasons}); tables and report hold the others; the same "
             "command tries again what failed"
