@@ -24,7 +24,6 @@ from dateline.evaluate.parts import leaks
 from dateline.experiment.claims import (
     CLAIMS,
     EXPERIMENTS,
-    Model,
     Plan,
     Question,
     Side,
@@ -38,7 +37,7 @@ from dateline.experiment.published import published_effect
 from dateline.experiment.recipe import ExperimentRecipe
 from dateline.experiment.verdicts import SHARE, VERDICTS, Study, judge, rule_in_words
 from dateline.manifest import write_atomically
-from dateline.scores import LOSSES, Finding, Score, read_losses, read_runs, read_scores, where, write_findings
+from dateline.scores import LOSSES, Finding, Run, Score, read_losses, read_runs, read_scores, where, write_findings
 from dateline.statistics import cluster_sums, difference_estimate, holm_by_family, resampled_sums
 
 Floats = npt.NDArray[np.float64]
@@ -122,7 +121,7 @@ class _Computation:
 
     def __init__(self, recipe: ExperimentRecipe, out: Path, plan: Plan) -> None:
         self.recipe, self.out, self.plan, self.runs = recipe, out, plan, plan.runs
-        self.names = {(Model.of(run), run.seed): run.run for run in read_runs(out)}
+        self.names = {(run.kind(), run.seed): run.run for run in read_runs(out)}
         self._losses: dict[str, pa.Table | None] = {}
         self.efficiency = self._efficiency_rows()
         found = [table for model, seed in self.names if (table := self._whole(model, seed)) is not None]
@@ -149,7 +148,7 @@ class _Computation:
             raise UserError(f"{self.out}/corpus: has no document {unknown[0]}, which was scored; evaluate again")
         return IdealLearner([articles[identifier] for identifier in ids], self.recipe.corpus)
 
-    def _whole(self, model: Model, seed: int) -> pa.Table | None:
+    def _whole(self, model: Run, seed: int) -> pa.Table | None:
         """Returns the losses of whole documents of a run; None where there are none."""
         name = self.names.get((model, seed), "")
         if name not in self._losses:
