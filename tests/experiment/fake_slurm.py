@@ -49,6 +49,9 @@ def control(number, *names):
     while waiting or running:
         while waiting and len(running) < parallel:
             name = waiting.pop(0)
+            if (STATE / f"{name}.cancel").exists():
+                (STATE / f"{name}.state").write_text("CANCELLED by 0")
+                continue
             environment = {
                 "SLURM_JOB_ID": number, "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_NODELIST": "localhost",
                 "SLURM_NTASKS": asked["ntasks-per-node"], "SLURM_NODEID": "0", "FAKE_SLURM_NAME": name,

@@ -273,7 +273,6 @@ def test_jobs_on_a_cluster_are_cancelled_with_the_experiment(slurm, small, tmp_p
     with pytest.raises(Interrupted, match="SIGTERM: 2 jobs cancelled; the same command continues"):
         carry_out(small(), tmp_path, ["first", "second"], live, second=False, **on)
     watcher.join()
+    wait_for(lambda: all((slurm / f"4000_{task}.state").read_text() == "CANCELLED by 0" for task in (0, 1)))
     wait_for(lambda: not workers_of(tmp_path))
-    assert (slurm / "4000_0.cancel").exists()
-    assert (slurm / "4000_1.cancel").exists()
     assert not (tmp_path / "second").exists()
