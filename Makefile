@@ -4,13 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.installed
 
-.PHONY: help setup quickstart test check compat docs clean
+# of the machine with the GPU, for gpu-bundle
+GPU_PYTHON ?= 3.12
+NEWS ?= ../shared/data/news-real.parquet
+
+.PHONY: help setup quickstart test check compat docs gpu-bundle clean
 
 help:
 	@echo "make quickstart   set up, then the whole path on the embedded newswire (some minutes)"
 	@echo "make test         set up, then the tests"
 	@echo "make check        lint, types, documentation, generated references"
 	@echo "make compat       opens a checkpoint with transformers 4.56 (downloads it)"
+	@echo "make gpu-bundle   .gpu/: what benchmarks/gpu/run.sh needs on a GPU machine without a network"
 	@echo "make setup        .venv with pinned versions"
 
 setup: $(DONE)
@@ -39,6 +44,9 @@ check: setup
 
 compat: setup
 	$(BIN)/python scripts/check_transformers4.py
+
+gpu-bundle: setup
+	@bash benchmarks/gpu/bundle.sh $(BIN)/python $(NEWS) $(GPU_PYTHON)
 
 docs: setup
 	$(BIN)/python scripts/make_cli_reference.py

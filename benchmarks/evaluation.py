@@ -1,4 +1,4 @@
-"""Evaluation speed against a loop that scores one document at a time in float32, with the same numbers.
+"""Evaluation speed against a loop that scores one document at a time, with the same numbers; on a GPU if there is one.
 
 Prints documents per second, ratios, and how far the numbers are apart in nats per token: over all documents, and for
 the worst one. Corpus and model are made in a temporary folder, from the newswire or from a file of news, or `--model`
@@ -8,7 +8,8 @@ and `--corpus` name a trained one and its encoded corpus. Neither side's timing 
     python benchmarks/evaluation.py --model runs/conditioned --corpus runs/encoded --documents 1000
 
 The loop is what the simplest correct script does: `model(ids).logits`, then cross-entropy, one by one. Ours is
-`score_bodies` in batches of `--batch-tokens`, in each of `--precisions`; both take turns.
+`score_bodies` in batches of `--batch-tokens`, in each of `--precisions`; both take turns. The loop computes in float32
+unless `--loop-precision` says otherwise.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--window", type=int, default=1024)
     parser.add_argument("--vocab-size", type=int, default=8192)
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"], choices=("float32", "bfloat16"))
+    parser.add_argument("--loop-precision", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--batch-tokens", type=int, default=8192)
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args(words)
@@ -65,8 +67,11 @@ def main(words: Sequence[str] | None = None) -> None:
         )
         heads = encode_prefixes(subject, conditioner, documents)
         naive = AutoModelForCausalLM.from_pretrained(subject.folder, dtype=torch.float32).eval()
+        naive.to(subject.model.device)
         loops: dict[str, Callable[[], np.ndarray]] = {
-            "one at a time": partial(one_at_a_time, naive, subject, protocol, heads, documents.bodies)
+            "one at a time": partial(
+                one_at_a_time, naive, subject, protocol, heads, documents.bodies, args.loop_precision
+            )
         }
         for precision in args.precisions:
             loops[precision] = partial(
@@ -129,15 +134,21 @@ def in_batches(
 
 @torch.no_grad()
 def one_at_a_time(
-    model: torch.nn.Module, subject: Subject, protocol: Protocol, heads: Sequence[Tokens], bodies: Sequence[Tokens]
+    model: torch.nn.Module,
+    subject: Subject,
+    protocol: Protocol,
+    heads: Sequence[Tokens],
+    bodies: Sequence[Tokens],
+    precision: Precision,
 ) -> np.ndarray:
     """Returns the nats of each document as the simplest correct script would compute them."""
     result = []
     for head, body in zip(heads, bodies, strict=True):
         nats = 0.0
         for segment in protocol.segments(subject.bos, head, body):
-            ids = torch.from_numpy(segment.input_ids)[None]
-            logits = model(input_ids=ids).logits.float()
+            ids = torch.from_numpy(segment.input_ids)[None].to(subject.model.device)
+            with torch.autocast(ids.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+                logits = model(input_ids=ids).logits.float()
             losses = torch.nn.functional.cross_entropy(logits[0, :-1], ids[0, 1:], reduction="none")
             nats += float(losses[-segment.num_scored :].sum())
         result.append(nats)

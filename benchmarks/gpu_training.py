@@ -1,8 +1,8 @@
 """Training on one GPU: the floor, then the gap. Tokens per second, MFU, memory, and where the time goes.
 
-Enters: nothing; random documents with lengths like news are made in a temporary folder, over a vocabulary of 128,256.
-Leaves: Markdown tables, row by row as they are measured, so that a run cut short still has its table.
-Deliberately not done: one process, no network, no validation or checkpoints; float8 only where torchao is installed.
+Prints Markdown tables of random documents with lengths like news, over a vocabulary of 128,256; row by row as they are
+measured, the most important first, so that a run cut short still has its table. One process, no network, no validation
+or checkpoints; float8 only where torchao is installed.
 
     python benchmarks/gpu_training.py [--sizes 1b 0.5b] [--sequence-lengths 2048] [--minutes 8]
     python benchmarks/gpu_training.py --dry-run          (a CPU and seconds: a tiny model, to see that it runs)
@@ -13,7 +13,8 @@ the document, so about half its length), 6 * vocabulary * hidden_size for every 
 counts as nothing. MFU = model FLOPs per second over the ceiling. A step is `--accumulate` forward and backward passes
 of `--micro-tokens` tokens, clipping and the optimizer, with the functions of which `dateline train` is made; the row
 "train_model itself" is the real loop. "Waiting" is the share of the time in which a step waited for the loader. In the
-row "against plain causal attention" both take turns: positive numbers are what keeping documents apart costs.
+row "against plain causal attention" both take turns: positive numbers are what keeping documents apart costs. In the
+row "where the time goes", the GPU is busy while a kernel runs; the rest of the step it waits for the host.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from dateline.model import loss as loss_module
 from dateline.model.attention import ATTENTION, locate_documents
 from dateline.model.load import build_model, llama_config
 from dateline.model.loss import cross_entropy_sum
-from dateline.model.sizes import SIZES, flops_per_token
+from dateline.model.sizes import SIZES, ModelRecipe, flops_per_token
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import load_tokenizer
 from dateline.train.loop import train_model
@@ -64,6 +65,10 @@ KINDS = (
 """Names of kernels by kind; the first that fits counts."""
 
 
+NOMINAL = {"H100 PCIe": 756e12, "H100 NVL": 835e12, "H100": 989e12, "H200": 989e12, "A100": 312e12}
+"""FLOP/s of dense bf16 products that the maker states, by a part of the device's name; the first that fits counts."""
+
+
 class Measured(NamedTuple):
     """What some steps took."""
 
@@ -85,7 +90,8 @@ class Bench:
         loader = build_loader(recipe, corpus, tokenizer)
         self.batches = loader.batches()
         config = llama_config(recipe.model, len(tokenizer), bos=loader.bos, eos=loader.eos, pad=loader.pad)
-        self.model: Any = build_model(config, recipe.seed, device)
+        with device:  # weights are drawn there: what they are does not matter for speed, and a CPU takes ten seconds
+            self.model: Any = build_model(config, recipe.seed, device)
         self.optimizer = build_optimizer(recipe.optimizer, self.model)
         self.decoder: Any = self.model.model
 
@@ -184,13 +190,18 @@ def main(words: Sequence[str] | None = None) -> None:
     rates = {side: matrix_rate(side, side, side, device) for side in sides}
     ceiling = max(rates.values())
     found = ", ".join(f"{side}: {rate / 1e12:.1f}" for side, rate in rates.items())
-    print(f"Square bf16 matrix products, TFLOP/s by side: {found}. Ceiling: {ceiling / 1e12:.1f}.\n", flush=True)
+    stated = next((rate for part, rate in NOMINAL.items() if part in name), None)
+    nominal = f" ({100 * ceiling / stated:.0f}% of the {stated / 1e12:.0f} that its maker states)" if stated else ""
+    print(
+        f"Square bf16 matrix products, TFLOP/s by side: {found}. Ceiling: {ceiling / 1e12:.1f}{nominal}.\n", flush=True
+    )
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root) / "encoded"
         write_encoded(folder, documents=args.documents, vocab_size=args.vocab_size, median_tokens=args.median_tokens)
         cases = [(size, length) for length in args.sequence_lengths for size in args.sizes]
+        work = [flops_per_token(ModelRecipe(size=size), args.vocab_size, length / 2) for size, length in cases]
         for number, (size, length) in enumerate(cases):
-            deadline = started + 60 * args.minutes * (number + 1) / len(cases)
+            deadline = started + 60 * args.minutes * sum(work[: number + 1]) / sum(work)
             rows = max(1, args.micro_tokens // length)
             recipe = make_recipe(folder, size, length, rows, steps=1_000_000)
             print(
@@ -280,14 +291,14 @@ class Case:
             (f"documents apart, compile {best}", partial(self._speed, best)),
             ("against plain causal attention", self._pair),
             ("compile off", partial(self._speed, "off")),
+            ("where the time goes", self._profile),
+            ("float8 (torchao)", self._float8),
+            ("loss compiled", self._compiled_loss),
             ("compile whole", partial(self._speed, "whole")),
             ("loss in chunks of 128 MiB", partial(self._chunks, 2**27)),
             ("loss in chunks of 1 GiB", partial(self._chunks, 2**30)),
-            ("loss compiled", self._compiled_loss),
-            ("where the time goes", self._profile),
             ("activations recomputed", partial(self._speed, best, recompute=True)),
             ("train_model itself", self._engine),
-            ("float8 (torchao)", self._float8),
         ]
         for name, row in rows:
             if self.args.only and not any(word in name for word in self.args.only):
@@ -371,22 +382,22 @@ class Case:
         from torch.profiler import ProfilerActivity, profile
 
         assert self.bench is not None
-        kind = ProfilerActivity.CUDA if self.device.type == "cuda" else ProfilerActivity.CPU
-        with profile(activities=[kind]) as seen:
-            self.bench.steps(1)
+        self._warm_up(causal=False)
+        on_gpu = self.device.type == "cuda"
+        with profile(activities=[ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU]) as seen:
+            taken = self.bench.steps(1)
+        kernels: Counter[str] = Counter()
         times: Counter[str] = Counter()
-        others: Counter[str] = Counter()
         for event in seen.key_averages():
-            spent = event.self_device_time_total if self.device.type == "cuda" else event.self_cpu_time_total
+            spent = event.self_device_time_total if on_gpu else event.self_cpu_time_total
             name = event.key.lower()
-            group = next((kind for kind, words in KINDS if any(word in name for word in words)), "other")
-            times[group] += spent
-            if group == "other":
-                others[event.key[:60]] += spent
+            times[next((kind for kind, words in KINDS if any(word in name for word in words)), "other")] += spent
+            kernels[event.key[:50].replace("|", "/")] += spent
         total = times.total()
         shares = [f"{kind} {100 * spent / total:.1f}%" for kind, spent in times.most_common()]
-        largest = f" (largest other: {others.most_common(1)[0][0]})" if others.total() > 0.05 * total else ""
-        return "; ".join(shares) + largest
+        largest = [f"{name} {100 * spent / total:.1f}%" for name, spent in kernels.most_common(6)]
+        busy = f"GPU busy {100 * total / 1e6 / taken.seconds:.1f}% of a step; of that: " if on_gpu else ""
+        return f"{busy}{'; '.join(shares)}. Largest kernels: {'; '.join(largest)}"
 
     def _engine(self) -> str:
         rows = self.recipe.train.batch_rows
@@ -411,8 +422,11 @@ class Case:
             return "not installed (pip install torchao)"
         if self.device.type != "cuda" or torch.cuda.get_device_capability() < (8, 9):
             return "needs a GPU that multiplies float8 (compute capability 8.9)"
-        convert_to_float8_training(self.bench.model.model)  # cannot be undone: the last row
-        return self._speed("layers")
+        convert_to_float8_training(self.bench.model.model)
+        try:
+            return self._speed("layers")
+        finally:
+            self.bench = None  # what was converted stays so: the next row begins with another model
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The command: exit codes, one line on standard error, and nothing heavy before it is needed."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -67,18 +68,29 @@ def test_the_overview_names_every_verb(capsys, words, code):
     assert listed == list(VERBS)
 
 
-@pytest.mark.parametrize("words", HELP, ids=" ".join)
-def test_help_imports_nothing_heavy(words):
+@pytest.fixture(scope="module")
+def helped():
+    """What one process prints for every `--help`, and which heavy packages it has imported by then."""
     program = (
-        "import sys\nfrom dateline.cli import main\n"
-        f"try:\n    main({[*words, '--help']!r})\n"
-        "except SystemExit as left:\n"
-        f"    found = [name for name in {HEAVY!r} if name in sys.modules]\n"
-        "    print('left', left.code, found)\n"
+        "import contextlib, io, json, sys\nfrom dateline.cli import main\n"
+        f"for words in {HELP!r}:\n"
+        "    said = io.StringIO()\n"
+        "    try:\n"
+        "        with contextlib.redirect_stdout(said):\n"
+        "            main([*words, '--help'])\n"
+        "    except SystemExit as left:\n"
+        f"        found = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "        print(json.dumps([' '.join(words), left.code, found, said.getvalue()]))\n"
     )
-    done = python("-c", program)
-    assert done.stdout.splitlines()[-1] == "left 0 []", done.stderr
-    assert f"dateline {' '.join(words)}" in done.stdout
+    done = python("-c", program, check=True)
+    return {words: rest for words, *rest in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("words", HELP, ids=" ".join)
+def test_help_imports_nothing_heavy(helped, words):
+    code, heavy, said = helped[" ".join(words)]
+    assert (code, heavy) == (0, [])
+    assert f"dateline {' '.join(words)}" in said
 
 
 def test_an_unknown_verb_is_answered_with_the_nearest(capsys):

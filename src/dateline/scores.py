@@ -276,6 +276,10 @@ def read_runs(folder: Path) -> list[Run]:
 
     Raises:
         UserError: where there is no such table, or it is of another version.
+
+    Example:
+        >>> [run.run for run in read_runs(Path("runs/quickstart"))]
+        ['plain', 'conditioned']
     """
     return [Run(**row) for row in read_table(folder / RUNS, RUNS_SCHEMA).to_pylist()]
 
@@ -299,6 +303,11 @@ def read_losses(folder: Path) -> pa.Table:
 
     Raises:
         UserError: where there is no such table, or it is of another version.
+
+    Example:
+        >>> losses = read_losses(Path("runs/scores"))
+        >>> where(losses, condition="gold", slice_by="all").num_rows  # documents
+        149
     """
     return read_table(folder / LOSSES, LOSSES_SCHEMA)
 

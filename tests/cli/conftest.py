@@ -65,7 +65,7 @@ def experiment_recipe(tmp_path_factory):
 def finished(tmp_path_factory, experiment_recipe):
     """The folder of a finished experiment, which holds one of everything. Read only."""
     out = tmp_path_factory.mktemp("finished") / "tiny"
-    main(["experiment", str(experiment_recipe), "--out", str(out)])
+    main(["experiment", str(experiment_recipe), "--out", str(out), "--workers", "1"])
     return out
 
 

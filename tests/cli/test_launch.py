@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import sys
 import time
 import types
@@ -17,6 +18,7 @@ from dateline.cli.launch import VerbJob, run
 from dateline.config import load_recipe
 from dateline.errors import Interrupted, UserError
 from dateline.jobs import jobs_folder, minutes, slurm_parameters
+from dateline.manifest import read_manifest
 from dateline.train.recipe import TrainRecipe
 
 SLURM = "partition=gpu,nodes=2,gpus=8,time=24:00:00"
@@ -313,30 +315,35 @@ def long_recipe(train_recipe, tmp_path, monkeypatch):
     """Long enough to be stopped in the middle, and the same numbers in every process."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     recipe = yaml.safe_load(train_recipe.read_text())
-    recipe["train"] |= {"steps": 60, "log_every": 1, "precision": "float32"}
+    recipe["train"] |= {"steps": 40, "log_every": 1, "precision": "float32"}
     path = tmp_path / "long.yaml"
     path.write_text(yaml.safe_dump(recipe))
     return path
 
 
 def test_a_preempted_job_is_queued_again_and_ends_with_the_same_weights(long_recipe, tmp_path):
-    """Beside one that is left alone; both have two processes."""
+    """Beside two processes of `dateline train` that are left alone, of which one speaks."""
     processes = 2
-    calm = Local(long_recipe, tmp_path / "calm", processes)
-    job = Local(long_recipe, tmp_path / "run", processes)
-    job.wait_for("the third step", lambda: job.steps() >= 3)
-    first = job.tasks()
-    assert len(first) == processes
-    for number in first:
-        os.kill(number, signal.SIGUSR2)
-    job.wait_for("the end", job.ended)
-    calm.wait_for("the end of the calm run", calm.ended)
+    calm, out = tmp_path / "calm", tmp_path / "run"
+    words = [sys.executable, "-m", "dateline", "train", str(long_recipe), "--out", str(calm), "--nproc", str(processes)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as alone:
+        job = Local(long_recipe, out, processes)
+        job.wait_for("the third step", lambda: job.steps() >= 3)
+        first = job.tasks()
+        assert len(first) == processes
+        for number in first:
+            os.kill(number, signal.SIGUSR2)
+        job.wait_for("the end", job.ended)
+        said, complaints = alone.communicate(timeout=PATIENCE)
+    assert alone.returncode == 0, complaints
+    assert said.startswith(f"{calm / 'model'}: ")
+    assert said.count("\n") == 1
+    assert read_manifest(calm).facts["processes"] == processes
     assert job.job.results() == [None] * processes
     assert job.log().count("Requeued job") == 1
-    weights = [(run / "model" / "model.safetensors").read_bytes() for run in (calm.out, job.out)]
+    weights = [(run / "model" / "model.safetensors").read_bytes() for run in (calm, out)]
     assert weights[0] == weights[1]
     kept = [
-        [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
-        for run in (calm.out, job.out)
+        [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()] for run in (calm, out)
     ]
     assert kept[0] == kept[1]

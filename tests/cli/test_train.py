@@ -67,15 +67,6 @@ def speak(*words, cwd):
     )
 
 
-def test_several_processes_share_a_run_and_one_speaks(train_recipe, tmp_path):
-    out = tmp_path / "run"
-    done = speak("-m", "dateline", "train", train_recipe, "--out", out, "--nproc", "2", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{out / 'model'}: ")
-    assert done.stdout.count("\n") == 1
-    assert read_manifest(out).facts["processes"] == 2
-
-
 def test_torchrun_says_what_is_wrong_once(train_recipe, tmp_path):
     launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "dateline"]
     words = ["train", train_recipe, "--out", tmp_path / "run", "--train.batch_rows", "3"]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dateline.conditions import Conditioning, shown_fields
@@ -22,7 +22,6 @@ def within(observed, share, n=N):
 
 
 @given(keys, seeds, st.integers(0, 1000), shares, shares, st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=60)
 def test_a_document_s_mask_depends_on_nothing_but_itself(keys, seed, epoch, dropout, field_dropout, random):
     conditioning = Conditioning(dropout=dropout, field_dropout={"country": field_dropout})
 
@@ -38,7 +37,6 @@ def test_a_document_s_mask_depends_on_nothing_but_itself(keys, seed, epoch, drop
 
 
 @given(seeds, keys, st.integers(0, 10**6))
-@settings(deadline=None, max_examples=60)
 def test_draws_lie_in_the_unit_interval_and_differ_between_streams(seed, keys, stream):
     array, epochs = np.array(keys, dtype=np.uint64), np.zeros(len(keys), dtype=np.int64)
     draws = uniform(seed, array, epochs, stream)

@@ -36,7 +36,7 @@ def tools(tmp_path_factory):
     "kind", ["jsonl", "json", "csv", "parquet, arrow", "saved data set", "feed", "html", "warc", "now"]
 )
 def test_files_of_every_kind(tools, tmp_path, kind):
-    cases = [(kind, number) for number in range(80 if kind in SLOW else 400)]
+    cases = [(kind, number) for number in range(40 if kind in SLOW else 200)]
     table, broken = tools.fuzz.run_cases(cases, 7, tmp_path, tools.watch)
     assert not broken, "\n".join(broken)
     assert table[kind].outcomes.total() == len(cases)

@@ -23,7 +23,7 @@ def test_the_recipe_is_the_packaged_one():
 
 def test_it_ends_with_a_table_and_a_page(tmp_path, capsys):
     folder = tmp_path / "out"
-    main(["quickstart", "--out", str(folder), *SMALL])
+    main(["quickstart", "--out", str(folder), "--workers", "1", *SMALL])
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("differences of perplexity in %, ")
     (head,) = [line.split() for line in lines if line.startswith("run ")]

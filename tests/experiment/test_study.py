@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import re
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -10,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from markupsafe import escape
+from tests.report.reader import check_closed
 
 from dateline.config import load_recipe, validate_recipe
 from dateline.corpus import read_articles
@@ -23,6 +26,9 @@ from dateline.experiment.recipe import overlay
 from dateline.experiment.run import run_experiment
 from dateline.experiment.study import study
 from dateline.manifest import read_manifest
+from dateline.report.results import read_results
+from dateline.report.sections import render
+from dateline.report.words import number
 from dateline.scores import (
     Score,
     read_findings,
@@ -554,3 +560,78 @@ def test_a_rule_that_was_not_written_down_is_said(copy):
 def test_too_few_resamples_are_said(copy):
     notes = study(recipe(evaluate={"resamples": 200}), copy).notes
     assert any("no corrected p can be below 0.05" in note and "set evaluate.resamples to" in note for note in notes)
+
+
+# The first page of the report
+
+
+def page(folder):
+    html = render(read_results(folder))
+    return html, check_closed(html)
+
+
+def test_the_page_opens_with_the_findings(copy):
+    found = study(recipe(), copy).findings
+    html, reader = page(copy)
+    counts = Counter(one.verdict for one in found)
+    published = [one for one in found if one.published is not None and one.effect is not None]
+    assert (
+        f"Of {len(published)} measured effects with a published counterpart, {counts['replicates']} replicate it, "
+        f"{counts['contradicts']} contradict it." in reader.text
+    )
+    order = [html.index(f'<section id="{name}">') for name in ("findings", "study", "models", "budgets", "coverage")]
+    assert order == sorted(order)
+    assert '<section id="differences">' not in html
+    table = html[order[0] : order[1]]
+    assert [claim for claim in CLAIMS if escape(CLAIMS[claim]) in table] == [
+        claim for claim in CLAIMS if any(one.claim == claim for one in found)
+    ]
+    assert sum(map(int, re.findall(r'class="piece [a-z-]+" style="[^"]*">(\d+)<', table))) == len(found)
+    everything = html[order[1] : order[2]]
+    assert everything.count("<details>") == len({one.experiment for one in found})
+    assert all(number(one.effect, 3, sign=True) in everything for one in found if one.effect is not None)
+
+
+def test_the_page_draws_every_experiment_and_every_model(copy):
+    study(recipe(), copy)
+    html, reader = page(copy)
+    for name in ("in-region", "out-of-region", "slopes-pico", "recovery-same_steps", "left-out", "left-out-fields",
+                 "fields-pico", "balance", "dropout-pico"):  # fmt: skip
+        assert f'"study-{name}-title' in html or f'"study-{name}-' in html, name
+    matrix = html[html.index('<section id="models">') :]
+    assert all(family in matrix for family in {run.family for run in read_runs(copy)})
+    levels = [s for s in read_scores(copy) if (s.metric, s.slice_by, s.run) == ("ppl", "all", "africa-with-seed0")]
+    assert all(number(s.value, 1) in matrix for s in levels if s.condition in ("gold", "none"))
+    assert "Shades compare with global-without without a prefix" in reader.text
+    assert "all, without Africa" in matrix
+
+
+def test_the_page_shows_holes(copy):
+    shutil.rmtree(copy / "perplexity/africa-with-seed0")
+    study(recipe(), copy)
+    html, reader = page(copy)
+    assert "could not be computed; not there: africa-with-seed0." in reader.text
+    assert "study-in-region" not in html
+    assert 'class="piece absent-piece"' in html
+
+
+def test_the_page_says_that_findings_cannot_be_read(copy):
+    (copy / "findings.parquet").write_bytes(b"no table")
+    html, reader = page(copy)
+    assert f"{copy / 'findings.parquet'}: " in reader.text
+    assert '<section id="differences">' in html
+
+
+def test_a_learning_curve_is_drawn(tmp_path):
+    small = recipe(
+        grid={"blocks": [{"trained-on": "global", "metadata": ["without", "with"]}]},
+        defaults={"train": {"checkpoint_every": 1}},
+        evaluate={"measures": {"efficiency": {}}},
+    )
+    run_experiment(small, tmp_path / "pair")
+    reached = find(study(small, tmp_path / "pair").findings, "share_to_reach").effect
+    html, reader = page(tmp_path / "pair")
+    assert '"study-curves-pico-' in html
+    assert "conditioned, with its prefix" in reader.text
+    assert "plain run, last loss" in reader.text
+    assert ("crossing" in reader.text) == math.isfinite(reached)

@@ -1,5 +1,7 @@
 """A document packed among others is computed as if it were alone."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,15 @@ from hypothesis import strategies as st
 from torch.nn import functional
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from dateline.model.attention import ATTENTION, BLOCK, document_attention, locate_documents, register_attention
+from dateline.model import attention
+from dateline.model.attention import (
+    ATTENTION,
+    BLOCK,
+    document_attention,
+    flash_attention,
+    locate_documents,
+    register_attention,
+)
 
 
 def lengths_of(rows):
@@ -162,7 +172,91 @@ def test_registered_with_transformers_once_or_twice():
     assert ALL_ATTENTION_FUNCTIONS[ATTENTION] is document_attention
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="varlen_attn (FlashAttention) needs a CUDA device")
+def varlen_attn_2_11(
+    query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, return_aux=None, scale=None, window_size=(-1, -1)
+):
+    """Has the arguments of PyTorch 2.11, which knows no shared heads, and computes one document after another."""
+    assert query.shape == key.shape == value.shape
+    assert max_q == max_k == int(cu_seq_q.diff().max())
+    assert window_size == (-1, 0)
+    assert return_aux is None
+    documents = []
+    for start, end in zip(cu_seq_q.tolist(), cu_seq_k.tolist()[1:], strict=False):
+        q, k, v = (x[start:end].transpose(0, 1)[None] for x in (query, key, value))
+        documents.append(
+            functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)[0].transpose(0, 1)
+        )
+    return torch.cat(documents)
+
+
+def varlen_attn_2_13(
+    query,
+    key,
+    value,
+    cu_seq_q,
+    cu_seq_k,
+    max_q,
+    max_k,
+    *,
+    return_aux=None,
+    scale=None,
+    window_size=(-1, -1),
+    enable_gqa=False,
+    seqused_k=None,
+    block_table=None,
+    num_splits=None,
+):
+    """Has the arguments of PyTorch 2.13, and refuses what that refuses."""
+    assert enable_gqa or query.shape == key.shape
+    assert seqused_k is block_table is num_splits is None
+    wide = [x.repeat_interleave(query.shape[1] // x.shape[1], dim=1) for x in (key, value)]
+    return varlen_attn_2_11(
+        query, *wide, cu_seq_q, cu_seq_k, max_q, max_k, return_aux=return_aux, scale=scale, window_size=window_size
+    )
+
+
+@pytest.mark.parametrize("key_value_heads", [1, 2, 4])
+@pytest.mark.parametrize("kernel", [varlen_attn_2_11, varlen_attn_2_13])
+def test_the_kernel_of_each_pytorch_gets_what_it_takes(kernel, key_value_heads, monkeypatch):
+    monkeypatch.setattr(attention, "varlen_attn", kernel)
+    monkeypatch.setattr(attention, "GROUPED_KERNEL", "enable_gqa" in signature(kernel).parameters)
+    lengths = np.array([70, 1, 29], dtype=np.int32)
+    documents = locate_documents(lengths, "cpu")
+    generator = torch.Generator().manual_seed(5)
+    shapes = [(1, heads, 100, 16) for heads in (4, key_value_heads, key_value_heads)]
+    inputs = [torch.randn(shape, generator=generator).requires_grad_() for shape in shapes]
+    found = flash_attention(*(x[0].transpose(0, 1) for x in inputs), documents, scaling=0.3)
+    wanted, _ = document_attention(torch.nn.Identity(), *inputs, None, documents=documents, scaling=0.3)
+    torch.testing.assert_close(found, wanted[0])
+    weights = torch.randn(found.shape, generator=generator)
+    gradients = [torch.autograd.grad((out * weights).sum(), inputs) for out in (found, wanted[0])]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_the_recorded_arguments_are_those_of_the_installed_pytorch():
+    recorded = varlen_attn_2_13 if attention.GROUPED_KERNEL else varlen_attn_2_11
+    installed = signature(attention.varlen_attn).parameters
+    for name, parameter in signature(recorded).parameters.items():
+        assert installed[name].kind == parameter.kind
+        assert installed[name].default == parameter.default
+
+
+@pytest.mark.parametrize("key_value_heads", [1, 2, 4])
+def test_the_kernel_of_the_installed_pytorch_takes_our_call_forward_and_backward(key_value_heads):
+    """On tensors without numbers, as torch.compile uses: the operation checks its arguments and gives shapes."""
+    inputs = [
+        torch.empty(700, heads, 64, dtype=torch.bfloat16, device="meta", requires_grad=True)
+        for heads in (4, key_value_heads, key_value_heads)
+    ]
+    documents = attention.Documents(torch.empty(9, dtype=torch.int32, device="meta"), 256)
+    out = flash_attention(*inputs, documents, scaling=0.1)
+    assert out.shape == (700, 4, 64)
+    out.sum().backward()
+    assert [x.grad.shape for x in inputs] == [x.shape for x in inputs]
+
+
+@pytest.mark.cuda
 @pytest.mark.parametrize("key_value_heads", [2, 4])
 def test_cuda_agrees_with_the_cpu(key_value_heads):
     rows = [[100, 1, 155], [256], [31, 97, 64, 64]]
@@ -186,7 +280,7 @@ def test_cuda_agrees_with_the_cpu(key_value_heads):
         torch.testing.assert_close(cuda, cpu, rtol=0.03, atol=0.03)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="the refusal is of CUDA's kernel, so it needs a CUDA device")
+@pytest.mark.cuda
 def test_cuda_refuses_dropout():
     x = torch.zeros(1, 1, 8, 16, device="cuda", dtype=torch.bfloat16)
     documents = locate_documents(np.array([8], dtype=np.int32), "cuda")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -312,8 +313,21 @@ def test_contrast_is_that_of_wcag_aa(theme: int) -> None:
     assert {name for name in marks if contrast(colors[name], colors["paper"]) < 3} == set()
 
 
-def test_a_comparison_across_mixes_says_so_and_comes_last(folder: Path) -> None:
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Leaves pages some sections, and the last: to draw all of them takes seconds."""
+
+    def choose(*names: str) -> None:
+        kept = tuple(make for make in sections.SECTIONS if make.__name__ in {*names, "making"})
+        assert len(kept) == len(names) + 1
+        monkeypatch.setattr(sections, "SECTIONS", kept)
+
+    return choose
+
+
+def test_a_comparison_across_mixes_says_so_and_comes_last(folder: Path, only: Callable[..., None]) -> None:
     """As `evaluate.compare` makes them: here the plain runs become local ones."""
+    only("differences")
     text = Reader(section(write_report(folder).read_text(), "differences")).text
     assert "the models also differ in" not in text
     edit(folder / "runs.parquet", trained_on=["Africa", "all", "Africa", "all"])
@@ -334,7 +348,8 @@ def regional(folder: Path, value: float) -> None:
     pd.concat([*rows, table], ignore_index=True).to_parquet(folder / "scores.parquet")
 
 
-def test_a_region_has_its_rows_and_is_not_india(folder: Path) -> None:
+def test_a_region_has_its_rows_and_is_not_india(folder: Path, only: Callable[..., None]) -> None:
+    only("differences", "countries")
     before = Reader(section(write_report(folder).read_text(), "countries")).text
     assert "India" in before
     regional(folder, 7.891)
@@ -359,8 +374,11 @@ def test_equivalence_is_said_where_the_table_has_it(values: dict[str, float], wo
     assert "quivalent" not in effects.reading(pd.Series({**row, "equivalent_within": float("nan")}))
 
 
-def test_the_recovered_gain_is_that_of_the_run_that_the_summary_names(page: str, folder: Path) -> None:
+def test_the_recovered_gain_is_that_of_the_run_that_the_summary_names(
+    page: str, folder: Path, only: Callable[..., None]
+) -> None:
     assert "conditioned-seed0 recovers" in Reader(section(page, "recovered")).text
+    only("recovered")
     summary = json.loads((folder / "summary.json").read_text())
     del summary["recovered_gain_run"]
     (folder / "summary.json").write_text(json.dumps(summary))

@@ -1,7 +1,7 @@
 """The boundary between prefix and body: whoever tokenizes the whole text gets the tokens of training."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -110,7 +110,6 @@ PLACES = st.builds(
 
 
 @given(PLACES, st.sets(st.sampled_from(FIELDS)), TITLES, st.text(max_size=20))
-@settings(deadline=None, max_examples=150)
 def test_the_whole_text_is_bos_prefix_and_body(tokenizer, place, fields, title, text):
     prefix, body = render(place, tuple(fields)), body_text(title, text)
     head, tail = encode_texts(tokenizer, [prefix, body])
@@ -119,7 +118,6 @@ def test_the_whole_text_is_bos_prefix_and_body(tokenizer, place, fields, title, 
 
 
 @given(TITLES, st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
-@settings(deadline=None, max_examples=150)
 def test_a_prompt_is_the_beginning_of_every_body_of_its_title(tokenizer, title, text):
     prompt, body = encode_texts(tokenizer, [prompt_text(title), body_text(title, text or "word")])
     assert body[: len(prompt)].tolist() == prompt.tolist()

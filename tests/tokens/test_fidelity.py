@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer
@@ -135,7 +135,6 @@ def test_a_text_that_the_tokenizer_cannot_read_at_all_is_refused_in_one_line(tmp
 
 
 @given(any_text)
-@settings(deadline=None, max_examples=150)
 @pytest.mark.parametrize("pattern", [LLAMA3, r"\d", "e"])
 def test_what_is_lossless_by_construction_gives_every_text_back(tmp_path_factory, save_tokenizer, pattern, text):
     loaded = _cached(tmp_path_factory, save_tokenizer, pattern)

@@ -41,7 +41,6 @@ def read(stream, start, end):
 
 
 @given(corpora(), mixes, st.integers(0, 99), st.lists(st.integers(0, 900), max_size=8))
-@settings(deadline=None, max_examples=200)
 def test_windows_partition_the_stream_wherever_they_are_cut(corpus, mix, seed, cuts):
     stream = DocumentStream(corpus, mix, seed)
     cuts = sorted({0, *cuts, 900})
@@ -58,7 +57,6 @@ def test_windows_partition_the_stream_wherever_they_are_cut(corpus, mix, seed, c
 
 
 @given(corpora(), st.integers(0, 99), st.integers(1, 4))
-@settings(deadline=None, max_examples=100)
 def test_a_natural_mix_reads_each_document_once_an_epoch(corpus, seed, epochs):
     stream = DocumentStream(corpus, Mix(weights="natural"), seed)
     assert stream.epoch_tokens == corpus.lengths.sum()
@@ -68,7 +66,6 @@ def test_a_natural_mix_reads_each_document_once_an_epoch(corpus, seed, epochs):
 
 
 @given(corpora(), st.integers(0, 99))
-@settings(deadline=None, max_examples=100)
 def test_half_an_epoch_more_reads_half_of_the_tokens_again(corpus, seed):
     stream = DocumentStream(corpus, Mix(weights="natural"), seed)
     total = round(1.5 * stream.epoch_tokens)
@@ -78,7 +75,6 @@ def test_half_an_epoch_more_reads_half_of_the_tokens_again(corpus, seed):
 
 
 @given(corpora(), st.sampled_from(["continent", "country"]), st.integers(0, 99), st.integers(1, 2000))
-@settings(deadline=None, max_examples=150)
 def test_equal_weights_give_equal_tokens_to_within_a_document(corpus, by, seed, total):
     stream = DocumentStream(corpus, Mix(by=by), seed)
     documents, _ = stream.window(0, total)
@@ -93,7 +89,6 @@ def test_equal_weights_give_equal_tokens_to_within_a_document(corpus, by, seed, 
 
 
 @given(corpora(), mixes)
-@settings(deadline=None, max_examples=200)
 def test_the_shares_of_all_regions_make_the_whole(corpus, mix):
     regions = sorted(set(corpus.continents.tolist()))
     shares = [region_share(corpus, mix.model_copy(update={"include": (region,)})) for region in regions]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dateline.tokens.pack import best_fit_decreasing, pack, split_into_chunks
@@ -22,7 +22,6 @@ def documents(draw):
 
 
 @given(documents())
-@settings(deadline=None, max_examples=300)
 def test_chunks_hold_every_token_once_in_order_and_end_each_document_once(case):
     bodies, prefixes, length = case
     chunks = split_into_chunks(bodies, prefixes, length)
@@ -75,7 +74,6 @@ items = st.integers(1, 60).flatmap(
 
 
 @given(items)
-@settings(deadline=None, max_examples=300)
 def test_bins_are_those_of_best_fit_decreasing(case):
     sizes, capacity = np.array(case[0], dtype=np.int64), case[1]
     bins = best_fit_decreasing(sizes, capacity)
@@ -95,7 +93,6 @@ def test_an_item_larger_than_a_bin_is_a_bug_of_the_caller():
 
 
 @given(documents(), st.integers(0, 2**32))
-@settings(deadline=None, max_examples=150)
 def test_rows_hold_every_chunk_once_and_never_too_much(case, seed):
     bodies, prefixes, length = case
     chunks = split_into_chunks(bodies, prefixes, length)

@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dateline.conditions import Metadata
@@ -41,7 +41,6 @@ def write(folder, batches, **counts):
 
 
 @given(st.lists(st.lists(documents, max_size=4), min_size=1, max_size=6), st.integers(1, 5))
-@settings(deadline=None, max_examples=60)
 def test_documents_come_back_as_they_were_written_whatever_the_shards(tmp_path_factory, batches, shard_documents):
     folder = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:

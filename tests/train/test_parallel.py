@@ -179,9 +179,7 @@ def recipe_of(make_recipe, epochs, strategy="auto", checkpointing="off", **value
 @pytest.mark.parametrize(
     ("size", "values"),
     [
-        (2, {}),
         (4, {}),
-        (2, {"strategy": "fsdp2"}),
         (2, {"strategy": "fsdp2", "checkpointing": "selective", "micro_rows": 1}),
         (2, {"micro_rows": 1, "checkpointing": "full"}),
     ],

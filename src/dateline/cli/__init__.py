@@ -42,7 +42,10 @@ VERBS = {
 FUNCTIONS = {
     "quickstart": "experiment.quickstart",
     "report": "experiment.report",
+    "place": "places.place",
+    "outlets": "places.outlets",
     "newswire": "corpus.newswire",
+    "encode": "corpus.encode",
     "eval": "evaluate.run",
 }
 """Verbs whose function is not `run` in a module of their own name."""
@@ -92,6 +95,7 @@ def verb(name: str) -> Callable[[list[str]], None]:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for some in every installed package
     module, _, function = FUNCTIONS.get(name, f"{name}.run").rpartition(".")
     run: Callable[[list[str]], None] = getattr(importlib.import_module(f"dateline.cli.{module}"), function)
     return run

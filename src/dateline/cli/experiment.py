@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from dateline.cli.evaluate import print_rows
 from dateline.cli.options import read_arguments, read_words
+from dateline.cli.study import UNSOUND, show_findings
+from dateline.cli.tables import print_rows
 from dateline.config import Section, load_recipe
 from dateline.errors import RunsFailed, UserError
 from dateline.jobs import Workers, slurm_options, slurm_parameters
@@ -94,6 +95,7 @@ def execute(recipe: ExperimentRecipe, out: Path, args: Workers) -> None:
     slurm = slurm_parameters(slurm_options(args.slurm)) if args.slurm else None
     from dateline.evaluate.parts import LEAK_WARNING
     from dateline.experiment.run import SUMMARY, run_experiment, write_summary
+    from dateline.experiment.study import study
     from dateline.report import write_report
     from dateline.scores import read_runs, read_scores
 
@@ -102,6 +104,7 @@ def execute(recipe: ExperimentRecipe, out: Path, args: Workers) -> None:
         run_experiment(recipe, out, workers, slurm)
     except RunsFailed as error:  # raised again below: what was finished is worth a report
         failed = error
+    findings = study(recipe, out) if recipe.study is not None else None
     page = write_report(out)
     summary: dict[str, Any] = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
     summary["seconds"] = round(time.monotonic() - started, 1)
@@ -116,21 +119,12 @@ def execute(recipe: ExperimentRecipe, out: Path, args: Workers) -> None:
     for name in summary["leaks"]:
         print(f"LEAK: {name}: {LEAK_WARNING}")
     print(f"{page} ({summary['seconds']:.0f} s)")
-    lost = _show_findings(recipe, out) if recipe.study is not None else 0
+    if findings is not None:
+        show_findings(findings, out)
     if failed is not None:
         raise failed
-    if lost:
-        raise SystemExit(lost)
-
-
-def _show_findings(recipe: ExperimentRecipe, out: Path) -> int:
-    """Computes and prints the findings of a study, with holes where runs failed; returns their exit code."""
-    from dateline.cli import study as findings
-    from dateline.experiment.study import study
-
-    result = study(recipe, out)
-    findings.show(result, out)
-    return findings.UNSOUND if result.truths_not_found else 0
+    if findings is not None and findings.truths_not_found:
+        raise SystemExit(UNSOUND)
 
 
 MOST_ROWS = 8

@@ -19,10 +19,11 @@ WIDTH = 80
 
 
 class StudyFolder(Section):
-    """Judges the claims of the published study on a finished experiment; writes findings.parquet and findings.md.
+    """Judges the claims of the published study on a finished experiment.
 
-    Each finding has its effect with interval, the published effect, on the newswire that of an ideal learner, and a
-    verdict by the rule of the recipe's section study. The exit code is 3 if a known truth is not found, else 0.
+    Writes findings.parquet, findings.md and the report, whose first page they are. Each finding has its effect with
+    interval, the published effect, on the newswire that of an ideal learner, and a verdict by the rule of the recipe's
+    section study. The exit code is 3 if a known truth is not found, else 0.
     """
 
     folder: Annotated[Path, tyro.conf.Positional]
@@ -37,6 +38,7 @@ def run(words: list[str]) -> None:
     from dateline.experiment import ExperimentRecipe
     from dateline.experiment.study import study
     from dateline.manifest import require_manifest
+    from dateline.report import write_report
 
     if args.recipe is not None:
         recipe = load_recipe(ExperimentRecipe, args.recipe)
@@ -46,12 +48,13 @@ def run(words: list[str]) -> None:
         )
         recipe = validate_recipe(ExperimentRecipe, manifest.recipe, source=str(args.folder))
     result = study(recipe, args.folder)
-    show(result, args.folder)
+    write_report(args.folder)
+    show_findings(result, args.folder)
     if result.truths_not_found:
         raise SystemExit(UNSOUND)
 
 
-def show(result: Result, out: Path) -> None:
+def show_findings(result: Result, out: Path) -> None:
     """Prints the findings for people: counts, a table for each experiment, notes, and truths that were not found."""
     from rich.console import Console
     from rich.table import Table

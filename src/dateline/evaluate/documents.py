@@ -76,8 +76,7 @@ def encode_prefixes(subject: Subject, conditioner: Conditioner, documents: Docum
     texts = [
         conditioner.prefix(metadata, name) for metadata, name in zip(documents.metadata, documents.ids, strict=True)
     ]
-    distinct = sorted(set(texts) - {""})
-    tokens = {"": np.zeros(0, dtype=np.int32), **dict(zip(distinct, subject.encode(distinct), strict=True))}
+    tokens = subject.encode_each(texts)
     return [tokens[text] for text in texts]
 
 

@@ -37,7 +37,7 @@ CLAIMS = {
     "share_to_reach": "share of the plain run's text at which the conditioned run has its last loss",
     "left_out_with": "without the region - with it, both with metadata, on text of the region",
     "left_out_without": "without the region - with it, both without metadata, on text of the region",
-    "left_out_difference": "left_out_with - left_out_without",
+    "left_out_difference": "what leaving the region out costs, with - without metadata",
     "left_out_field": "with this prefix - with none, of the model that never read the region",
     "fields": "conditioned with these fields - plain",
     "balance_with": "natural mix - equal by continent, both with metadata",

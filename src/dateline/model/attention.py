@@ -7,6 +7,7 @@ evaluation use transformers' own attention.
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +15,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.attention.varlen import varlen_attn
 
 ATTENTION = "dateline_documents"
 BLOCK = 64
 """On the CPU, segments whose lengths round up to the same multiple of this share a kernel call."""
+GROUPED_KERNEL = "enable_gqa" in signature(varlen_attn).parameters
+"""Whether `varlen_attn` takes fewer heads of keys than of queries: in PyTorch 2.13 it does, in 2.11 it does not."""
 
 
 class Documents(NamedTuple):
@@ -89,14 +93,8 @@ def document_attention(
     if query.is_cuda:
         if dropout:
             raise ValueError("model.dropout: the CUDA attention kernel has no dropout; set it to 0")
-        from torch.nn.attention.varlen import varlen_attn
-
         q, k, v = (x.to(torch.bfloat16) if x.dtype == torch.float32 else x for x in flat)
-        starts, longest = documents.starts, documents.longest
-        out = varlen_attn(
-            q, k, v, starts, starts, longest, longest, scale=scaling, window_size=(-1, 0), enable_gqa=grouped
-        )
-        assert isinstance(out, Tensor)
+        out = flash_attention(q, k, v, documents, scaling)
         return out.to(query.dtype).view(batch, length, heads, dim), None
     assert documents.order is not None
     outputs = []
@@ -109,6 +107,33 @@ def document_attention(
             )
         outputs.append(attended.to(query.dtype).transpose(1, 2).reshape(-1, heads, dim))
     return torch.cat(outputs).index_select(0, documents.order).view(batch, length, heads, dim), None
+
+
+def flash_attention(
+    query: Tensor, key: Tensor, value: Tensor, documents: Documents, scaling: float | None = None
+) -> Tensor:
+    """Causal attention inside each document by PyTorch's `varlen_attn`, whose options depend on the version.
+
+    Args:
+        query: half-precision, on CUDA, shape [tokens, heads, head_dim].
+        key: shape [tokens, key_value_heads, head_dim]; fewer heads are repeated where the kernel cannot share them.
+        value: like `key`.
+        documents: from `locate_documents`.
+        scaling: factor on the scores, 1/sqrt(head_dim) if None.
+
+    Returns:
+        The output, shaped like `query`.
+    """
+    options: dict[str, Any] = {"scale": scaling, "window_size": (-1, 0)}  # causal: any earlier key, none that is later
+    repeats = query.shape[1] // key.shape[1]
+    if repeats > 1 and GROUPED_KERNEL:
+        options["enable_gqa"] = True
+    elif repeats > 1:
+        key, value = (x.repeat_interleave(repeats, dim=1) for x in (key, value))
+    starts, longest = documents.starts, documents.longest
+    out = varlen_attn(query, key, value, starts, starts, longest, longest, **options)
+    assert isinstance(out, Tensor)
+    return out
 
 
 def _widen(x: Tensor) -> Tensor:

@@ -181,7 +181,7 @@ def intervals(
             ax.axvline(reference, color=INK, linewidth=1.0, linestyle=(0, (4, 3)) if reference else "solid", zorder=1)
         ax.set(xlim=(low, high), ylim=(step * len(rows), 0), xlabel=clean(unit))
         ax.set_title(clean(title, 62))
-        ax.set_yticks(middles, [clean(r.label, 24) for r in rows])
+        ax.set_yticks(middles, [clean(r.label, 26) for r in rows])
         for label, row in zip(ax.get_yticklabels(), rows, strict=True):
             label.set(color=INK, fontweight="bold" if row.strong else "normal")
         ax.grid(axis="y", visible=False)
@@ -225,7 +225,7 @@ def matrix(
     cell = max(21.0, 6.4 * letters + 5)
     named = [clean(label, 22) for _, label in columns]
     slanted = max(map(len, named)) * 5.6 > cell
-    left, top = 7.0 * max(len(clean(label, 22)) for _, label in rows) + 26, 110.0 if slanted else 30.0
+    left, top = 7.0 * max(len(clean(label, 36)) for _, label in rows) + 26, 110.0 if slanted else 30.0
     with _drawing(max(240.0, left + cell * len(columns) + 14), top + 19.0 * len(rows) + 50) as figure:
         ax = figure.add_subplot()
         figure.suptitle(clean(title, int(figure.get_figwidth() * 72 / 6.6)), x=0.01, ha="left", fontsize=11.5)
@@ -252,7 +252,7 @@ def matrix(
             ax.tick_params(axis="x", labelrotation=60)
             for label in ax.get_xticklabels():
                 label.set(ha="left", va="bottom", rotation_mode="anchor")
-        ax.set_yticks([at + 0.5 for at in range(len(rows))], [clean(label, 22) for _, label in rows], color=INK)
+        ax.set_yticks([at + 0.5 for at in range(len(rows))], [clean(label, 36) for _, label in rows], color=INK)
         ax.grid(visible=False)
         ax.spines[:].set_visible(False)
         return _svg(figure, name, title, description)

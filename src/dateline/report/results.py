@@ -21,7 +21,7 @@ from dateline.evaluate.recipe import MEASURES
 from dateline.manifest import Manifest, read_manifest
 from dateline.records import SPLITS
 from dateline.report.words import SWAP, is_number, listed
-from dateline.scores import RUNS, RUNS_SCHEMA, SCORES, SCORES_SCHEMA, read_table
+from dateline.scores import FINDINGS, FINDINGS_SCHEMA, RUNS, RUNS_SCHEMA, SCORES, SCORES_SCHEMA, read_table
 
 EXPERIMENT = "experiment"
 AUDIT = "corpus/audit.json"
@@ -41,6 +41,8 @@ class Results:
     """One row a run, with the columns of `scores.Run`."""
     scores: pd.DataFrame
     """The long table, as `read_scores` describes it."""
+    findings: pd.DataFrame
+    """One row a finding of a study, with the columns of `scores.Finding`; empty where there is no study."""
     losses: pd.DataFrame
     """Training and validation losses over all texts, with the columns `LOSS_COLUMNS`."""
     bins: pd.DataFrame
@@ -110,6 +112,7 @@ def read_results(folder: Path) -> Results:
         folder=folder,
         runs=runs,
         scores=_with_families(scores, runs),
+        findings=_findings(folder, gaps),
         losses=losses,
         bins=_tables(folder, "reliability.parquet", BIN_COLUMNS, gaps),
         confusions=_tables(folder, "confusion.parquet", CONFUSION_COLUMNS, gaps),
@@ -178,6 +181,16 @@ def _runs(folder: Path, gaps: dict[str, list[str]]) -> pd.DataFrame:
         words = f"{one_line(str(error))[:160]} Without it, seeds are not recognised as such."
         gaps.setdefault("making", []).append(words)
         return pd.DataFrame(columns=RUNS_SCHEMA.names)
+
+
+def _findings(folder: Path, gaps: dict[str, list[str]]) -> pd.DataFrame:
+    """Reads the findings of a study; a table that cannot be read is a gap, none at all is an experiment without one."""
+    try:
+        if (folder / FINDINGS).is_file():
+            return read_table(folder / FINDINGS, FINDINGS_SCHEMA).to_pandas()
+    except UserError as error:
+        gaps.setdefault("making", []).append(one_line(str(error)))
+    return pd.DataFrame(columns=FINDINGS_SCHEMA.names)
 
 
 def _parquet(path: Path) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from dateline.evaluate.parts import TITLE_IN_URL
 from dateline.manifest import write_atomically
 from dateline.records import SPLITS
-from dateline.report import figures
+from dateline.report import figures, study
 from dateline.report.effects import (
     EFFECT,
     LEVEL,
@@ -110,7 +110,9 @@ def render(results: Results) -> str:
     """Returns the whole page as HTML: the same results give the same text."""
     manifest = results.manifest
     recipe = manifest.recipe if manifest else {}
-    sections = [section for make in SECTIONS if (section := make(results)) is not None]
+    of_study = not results.findings.empty
+    made = STUDY_SECTIONS if of_study else SECTIONS
+    sections = [section for make in made if (section := make(results)) is not None]
     shown = {section.name: section for section in sections}
     for name, words in results.gaps.items():
         place = shown.get({"efficiency": "learning"}.get(name, name)) or shown["making"]
@@ -120,8 +122,8 @@ def render(results: Results) -> str:
         title=clean(recipe.get("name") or results.folder.resolve().name or "Experiment"),
         created=manifest.created if manifest else "",
         warning=leak_warning(results),
-        verdict=verdict(results),
-        keys=key_numbers(results),
+        verdict=study.opening(results) if of_study else verdict(results),
+        keys=study.cards(results) if of_study else key_numbers(results),
         sections=sections,
     )
 
@@ -667,3 +669,17 @@ SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
     making,
 )
 """The sections in their order on the page; a new measure adds one."""
+STUDY_SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
+    study.findings,
+    study.experiments,
+    study.models,
+    locate,
+    questions,
+    others,
+    study.budgets,
+    coverage,
+    samples,
+    all_scores,
+    making,
+)
+"""Those of a study, whose findings stand for the many single comparisons."""

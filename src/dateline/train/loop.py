@@ -30,8 +30,9 @@ from dateline.train.callbacks import Callback, Callbacks, Outcome, RunInfo
 from dateline.train.checkpoint import Saver, load_checkpoint, whole_state
 from dateline.train.export import describe, save_model
 from dateline.train.folder import belongs_to, checkpoints, finished_run, newest_intact, open_folder, set_aside
-from dateline.train.guard import Sentinel, collect_signals
+from dateline.train.guard import Sentinel, Watchdog, collect_signals
 from dateline.train.log import TrainingLog
+from dateline.train.optim import factor
 from dateline.train.parallel import RemoteRankFailure, World, choose_device, choose_precision, processes
 from dateline.train.recipe import (
     FORMAT,
@@ -42,10 +43,8 @@ from dateline.train.recipe import (
     train_identity,
     train_plan,
 )
-from dateline.train.schedule import factor
 from dateline.train.step import Engine, Totals, add_up
 from dateline.train.trackers import build_callbacks
-from dateline.train.watchdog import Watchdog
 
 
 def train_model(

@@ -6,11 +6,10 @@ import random
 from collections import Counter, defaultdict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from dateline.corpus.newswire.grammar import Grammar, Pattern, table
-from dateline.corpus.newswire.notation import Choice, Slot, parse
+from dateline.corpus.newswire.grammar import Choice, Grammar, Pattern, Slot, parse, table
 
 
 def derivations(pieces, tables, bound):
@@ -127,7 +126,6 @@ def test_samples_follow_the_law(name):
     assert chi_square < freedom + 5 * math.sqrt(2 * freedom)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(sorted(GRAMMARS)), st.sampled_from(sorted(PLACES)), st.integers(0, 2**32))
 def test_the_mixture_is_bounded_by_its_parts(name, place, seed):
     grammar = Grammar(GRAMMARS[name], PLACES, PRIOR)

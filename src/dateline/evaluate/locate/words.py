@@ -74,6 +74,10 @@ def mask_names(text: str, names: Index | None = None) -> str:
     Args:
         text: any text.
         names: from `index_names`; None for those that the tables know.
+
+    Example:
+        >>> mask_names("Nigerians in Lagos read the Punch.")
+        'somewheres in somewhere read somewhere.'
     """
     known = place_names() if names is None else names
     plain = text.translate(_STRAIGHT)
@@ -115,7 +119,7 @@ def index_names(names: Iterable[Name]) -> dict[str, tuple[Name, ...]]:
 @cache
 def place_names() -> dict[str, tuple[Name, ...]]:
     """Returns the names that the project's tables know, arranged for `mask_names`."""
-    from dateline.corpus.newswire.facts import outlets, place_tables
+    from dateline.corpus.newswire.wire import outlets, place_tables
 
     places: set[str] = set(_ALSO)
     with COUNTRY_TABLE.open(encoding="utf-8", newline="") as file:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dateline.corpus.readers import Columns, Record, Unreadable
@@ -114,7 +114,6 @@ def kept(fields: tuple[str, str, str]) -> tuple[str, ...]:
     return tuple(text if text.strip() else "" for text in fields)
 
 
-@settings(max_examples=150)
 @given(st.lists(FIELDS, max_size=6), STYLES)
 def test_what_is_written_is_read_back(rows: list[tuple[str, str, str]], style: str) -> None:
     found = read(rss(*(entry(row, style) for row in rows)))
@@ -124,7 +123,6 @@ def test_what_is_written_is_read_back(rows: list[tuple[str, str, str]], style: s
 BROKEN = st.sampled_from([item(b"a < b"), item(b"<br>"), item(b"\xff"), b"<item a=b></item>", b"<item></x></item>"])
 
 
-@settings(max_examples=150)
 @given(st.lists(FIELDS, max_size=6), STYLES, st.lists(st.tuples(st.integers(0, 6), BROKEN), max_size=5), st.booleans())
 def test_broken_items_cost_nothing_but_themselves(
     rows: list[tuple[str, str, str]], style: str, broken: list[tuple[int, bytes]], small: bool
@@ -263,10 +261,10 @@ def test_any_mixture_ends_in_items_or_one_line(pieces: list[bytes]) -> None:
 
 
 def test_long_items_and_long_tokens_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("kinds.feed", "lines"):
+    for module in ("kinds.feed", "files"):
         monkeypatch.setattr(f"dateline.corpus.readers.{module}.MAX_LINE", 5000)
     monkeypatch.setattr("dateline.corpus.readers.kinds.feed.BLOCK", 256)
-    monkeypatch.setattr("dateline.corpus.readers.lines.KEPT_OF_LONG", 10)
+    monkeypatch.setattr("dateline.corpus.readers.files.KEPT_OF_LONG", 10)
     data = rss(item(b"a"), b"<!--" + b"x" * 20_000 + b"-->", item(b"y" * 20_000), item(b"b"))
     found = read(data)
     assert [x.title if isinstance(x, Record) else x.raw for x in found] == ["a", "<item><tit", "b"]

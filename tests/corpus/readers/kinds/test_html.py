@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dateline.corpus.readers import Columns, Record, Unreadable
 from dateline.corpus.readers.kinds import html as module
 from dateline.corpus.readers.kinds.html import MAX_ATTRIBUTES, MAX_PAGE, MAX_TAGS, HtmlPages, decode, extract
-from dateline.corpus.text.dates import day_of
+from dateline.corpus.text.clean import day_of
 from dateline.errors import UserError
 
 pytest.importorskip("trafilatura", reason="needs dateline[web]", exc_type=ImportError)
@@ -269,7 +269,6 @@ PIECES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(PIECES, max_size=30), st.booleans())
 def test_any_page_is_a_record_or_says_why_not(pieces: list[str], whole: bool) -> None:
     html = "".join(pieces)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dateline.corpus.readers import Columns, Reader, Record, Unreadable
@@ -66,7 +66,6 @@ ROW = st.fixed_dictionaries(
 TYPES = st.sampled_from([pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())])
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(ROW, max_size=6), TYPES, st.sampled_from([parquet, ipc_file, ipc_stream]))
 def test_what_is_written_is_read_back(written: list[dict[str, Any]], kind: pa.DataType, write: Write) -> None:
     schema = pa.schema({"text": kind, "title": kind, "date": pa.date32()})
@@ -163,7 +162,6 @@ def test_a_cut_off_stream_gives_the_batches_before() -> None:
     assert len(found) == 900
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_changed_bytes_never_crash_a_reader(data: st.DataObject) -> None:
     write = data.draw(st.sampled_from([parquet, ipc_file, ipc_stream]))

@@ -351,7 +351,7 @@ def test_a_connection_that_breaks_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 FOUR = [good(1), record(b"GET /", kind="request"), good(2), good(3)]
-FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @FUZZ
