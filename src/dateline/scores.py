@@ -59,6 +59,18 @@ class Run:
     model: str
     """Fingerprint of weights, configuration and tokenizer."""
 
+    def kind(self) -> Run:
+        """Returns what the run is, without name, seed and training: models of one kind differ in nothing else.
+
+        A plain run has no prefix to cool down from.
+        """
+        kind = replace(self, run="", family="", seed=0, step=0, body_tokens=0, model="")
+        return kind if kind.fields else kind.plain()
+
+    def plain(self) -> Run:
+        """Returns the run without metadata that differs in nothing else."""
+        return replace(self, fields="", dropout=1.0, cooldown=0.0)
+
 
 def contrasts(run: Run, versus: Run) -> list[str]:
     """Returns what two compared runs differ in besides metadata and seed: `trained_on (Africa, all)`.
