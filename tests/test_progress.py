@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from dateline import progress as module
-from dateline.progress import progress
+from dateline.progress import progress, span
 
 
 @pytest.fixture
@@ -72,3 +72,18 @@ def test_a_terminal_gets_a_bar_on_standard_error(monkeypatch, capsys):
     assert "4/4" in terminal.getvalue()
     assert "loss 1.5" in terminal.getvalue()
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (60, "1 min 0 s"),
+        (3_599, "59 min 59 s"),
+        (7_500, "2 h 5 min"),
+        (93_600, "1 d 2 h"),
+    ],
+)
+def test_lengths_of_time(seconds, words):
+    assert span(seconds) == words

@@ -94,6 +94,16 @@ def test_columns_of_runs():
     ]  # fmt: skip
 
 
+def test_runs_of_one_kind_differ_in_name_seed_and_training_only():
+    again = replace(RUN, run="b", family="c", seed=7, step=9, body_tokens=1, model="other")
+    assert again.kind() == RUN.kind()
+    for column in ("size", "trained_on", "left_out", "fields", "mix", "budget"):
+        assert replace(RUN, **{column: "else"}).kind() != RUN.kind()
+    assert replace(RUN, dropout=0.3).kind() != RUN.kind()
+    plain = replace(RUN, fields="", dropout=1.0, cooldown=0.1)
+    assert plain.kind() == RUN.kind().plain() == RUN.plain().kind()
+
+
 def test_columns_of_scores():
     assert columns(SCORES_SCHEMA) == [
         "run: string", "measure: string", "metric: string", "condition: string", "slice_by: string", "slice: string",

@@ -89,6 +89,10 @@ def load_recipe(kind: type[S], path: Path | str, overrides: Sequence[str] = ()) 
 
     Raises:
         UserError: with the option, or file and line, and the nearest known key.
+
+    Example:
+        >>> load_recipe(CorpusRecipe, "corpus.yaml", ["--newswire.articles", "200"]).newswire
+        NewswireSource(articles=200, seed=0)
     """
     data, lines, options = _read(path, overrides)
     return validate_recipe(kind, data, source=str(path), lines=lines, options=options)

@@ -1,5 +1,7 @@
 """The exceptions with an exit code: `UserError` (2), `TrainingDiverged` and `RunsFailed` (1), `Interrupted` (130)."""
 
+import errno
+
 
 def one_line(message: str) -> str:
     """Returns a message on one line, with escapes for what a terminal would obey (`\\x1b`) instead of showing it.
@@ -11,6 +13,21 @@ def one_line(message: str) -> str:
         return line
     shown = (char if char.isprintable() or char in "\u200c\u200d" else ascii(char)[1:-1] for char in line)
     return "".join(shown)
+
+
+def is_full_disk(error: Exception) -> bool:
+    """Says whether an error is one of writing to a full disk."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return "No space left on device" in str(error)  # libraries that write by themselves have exceptions of their own
+
+
+def in_words(error: Exception) -> str:
+    """Returns what an error says: of one of the system which file is concerned, of a full disk what to do."""
+    where = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+    if is_full_disk(error):
+        return f"{where}the disk is full; free some space and run the same command again; what was finished is kept"
+    return f"{where}{(isinstance(error, OSError) and error.strerror) or error}"
 
 
 class UserError(ValueError):

@@ -68,6 +68,15 @@ def progress(name: str, total: int | None, unit: str = "") -> Iterator[Advance]:
     _line(f"{name}: {done:,} {unit} in {seconds:.1f}s {last_note}")
 
 
+def span(seconds: float) -> str:
+    """Returns a length of time in two units: `3 h 12 min`."""
+    whole = round(seconds)
+    for size, unit, smaller, below in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // smaller} {below}"
+    return f"{whole} s"
+
+
 def _line(text: str) -> None:
     # not through rich, which breaks lines at 80 columns and reads [brackets] as markup
     print(" ".join(text.split()), file=sys.stderr, flush=True)

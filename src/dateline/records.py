@@ -98,6 +98,16 @@ def stable_hash(*parts: str) -> int:
     return int.from_bytes(digest, "big")
 
 
+def mix_bits(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Returns numbers through the finalizer of splitmix64, a bijection that spreads every bit over all."""
+    import numpy as np  # here, because options and recipes need the nouns and no numpy
+
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: npt.NDArray[np.uint64] = numbers ^ (numbers >> np.uint64(31))
+    return mixed
+
+
 def article_id(url: str, title: str, text: str) -> str:
     """Returns the identity of an article, 16 hex digits, from what it says and where it stood."""
     return f"{stable_hash(url, title, text):016x}"

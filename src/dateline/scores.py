@@ -59,6 +59,18 @@ class Run:
     model: str
     """Fingerprint of weights, configuration and tokenizer."""
 
+    def kind(self) -> Run:
+        """Returns what the run is, without name, seed and training: models of one kind differ in nothing else.
+
+        A plain run has no prefix to cool down from.
+        """
+        kind = replace(self, run="", family="", seed=0, step=0, body_tokens=0, model="")
+        return kind if kind.fields else kind.plain()
+
+    def plain(self) -> Run:
+        """Returns the run without metadata that differs in nothing else."""
+        return replace(self, fields="", dropout=1.0, cooldown=0.0)
+
 
 def contrasts(run: Run, versus: Run) -> list[str]:
     """Returns what two compared runs differ in besides metadata and seed: `trained_on (Africa, all)`.
@@ -264,6 +276,10 @@ def read_runs(folder: Path) -> list[Run]:
 
     Raises:
         UserError: where there is no such table, or it is of another version.
+
+    Example:
+        >>> [run.run for run in read_runs(Path("runs/quickstart"))]
+        ['plain', 'conditioned']
     """
     return [Run(**row) for row in read_table(folder / RUNS, RUNS_SCHEMA).to_pylist()]
 
@@ -287,6 +303,11 @@ def read_losses(folder: Path) -> pa.Table:
 
     Raises:
         UserError: where there is no such table, or it is of another version.
+
+    Example:
+        >>> losses = read_losses(Path("runs/scores"))
+        >>> where(losses, condition="gold", slice_by="all").num_rows  # documents
+        149
     """
     return read_table(folder / LOSSES, LOSSES_SCHEMA)
 

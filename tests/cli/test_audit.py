@@ -103,8 +103,8 @@ def test_hostile_strings_are_shown_and_not_obeyed(dateline, write, tmp_path):
     ("words", "message"),
     [
         (("mcq", "missing.jsonl"), "missing.jsonl: no such file"),
-        (("mqc", "set.jsonl"), "unknown kind of set 'mqc'; did you mean 'mcq'?"),
-        (("set.jsonl",), "unknown kind of set 'set.jsonl'; write: dateline audit mcq set.jsonl"),
+        (("mqc", "set.jsonl"), "unknown kind 'mqc'; did you mean 'mcq'?"),
+        (("set.jsonl",), "unknown kind 'set.jsonl'; write: dateline audit mcq set.jsonl"),
         (("mcq", "set.jsonl", "--quota", "us"), "--quota 'us': write even, paper, or each country once"),
     ],
 )

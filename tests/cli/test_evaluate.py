@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from dateline.cli.evaluate import level_rows, print_rows, sentence
+from dateline.cli.evaluate import level_rows, sentence
+from dateline.cli.tables import print_rows
 from dateline.evaluate.recipe import MEASURES
 from dateline.manifest import read_manifest
 from dateline.scores import Score, read_losses, read_scores

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dateline.cli import outlets
+from dateline.cli.places import outlets
 from dateline.errors import UserError
 from dateline.places import load_outlets
 
@@ -24,7 +24,7 @@ def learn(capsys, monkeypatch, tmp_path):
 
     def call(evidence, *words):
         (tmp_path / "outlets.csv").write_text(evidence, "utf-8")
-        outlets.run(["learn", str(tmp_path), *map(str, words)])
+        outlets(["learn", str(tmp_path), *map(str, words)])
         return capsys.readouterr().out
 
     return call
@@ -83,21 +83,21 @@ def test_what_cannot_be_learned_from_is_refused(learn, evidence, words, message)
 
 def test_a_folder_that_is_no_corpus_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"no outlets\.csv here"):
-        outlets.run(["learn", str(tmp_path)])
+        outlets(["learn", str(tmp_path)])
 
 
 def test_the_action_must_be_known(capsys):
-    with pytest.raises(UserError, match="unknown action 'forget'; known is: learn"):
-        outlets.run(["forget"])
+    with pytest.raises(UserError, match="unknown action 'forget'; write: dateline outlets learn forget"):
+        outlets(["forget"])
     with pytest.raises(SystemExit) as left:
-        outlets.run([])
+        outlets([])
     assert left.value.code == 2
     with pytest.raises(SystemExit) as left:
-        outlets.run(["--help"])
+        outlets(["--help"])
     assert left.value.code == 0
     assert "learn" in capsys.readouterr().out
 
 
 def test_a_wrong_option_is_answered_with_the_nearest(tmp_path):
     with pytest.raises(UserError, match=r"^unknown option '--min-suport'; did you mean --min-support\?$"):
-        outlets.run(["learn", str(tmp_path), "--min-suport", "3"])
+        outlets(["learn", str(tmp_path), "--min-suport", "3"])

@@ -111,8 +111,18 @@ def test_a_mix_and_a_gate_count(dateline, folder, experiment_recipe):
     [
         (
             ["--defaults.mix.include", "[Atlantis]"],
-            "mix: 'Atlantis' is no continent or country of the newswire; it has",
+            "dateline: run 'plain': mix: 'Atlantis' is no continent or country of the newswire; it has",
         ),
+        (
+            [
+                "--runs",
+                "{}",
+                "--grid",
+                '{"axes": {"read": {"new": {"mix": {"include": ["Oceania"]}}}}, "blocks": [{"read": "all"}]}',
+            ],
+            "dateline: run 'new' (read: new): mix: 'Oceania' is no continent or country of the newswire; it has Africa",
+        ),
+        (["--study", "{}", "--runs", '{"alone": {}}'], "dateline: Tiny: its runs answer no claim of a study"),
         (["--corpus.min_characters", "100000"], "no usable document is left of 300 read; dropped most often"),
     ],
 )
@@ -168,6 +178,38 @@ def test_repeats_and_the_budget_of_a_region_are_counted(dateline, folder, experi
     assert float(control[3]) == pytest.approx(float(everything[3]), rel=0.1)
     assert re.search(r"^repeats of each group: Africa \S+, America .*\(global-equal\)$", said.out, re.MULTILINE)
     assert re.search(r"^read some of their documents more than 4 times.*: .*europe", said.out, re.MULTILINE)
+
+
+def test_a_study_is_counted_with_its_holes(dateline, folder, experiment_recipe):
+    assert "study" not in dateline("validate", experiment_recipe).out
+    said = dateline("validate", experiment_recipe, "--study", "{}")
+    assert said.code == 0, said.err
+    [line] = [line for line in said.out.splitlines() if re.match(r"study: \d", line)]
+    assert line.startswith("study: 3 findings, 0 of them holes by design; not asked: in_region, out_of_region, ")
+    blocks = [
+        {"metadata": "all"},
+        {"read": "all", "metadata": "with", "seeds": [1]},
+        {"read": "all", "metadata": "without", "seeds": [2]},
+    ]
+    plain = {"conditions": {"fields": []}}
+    axes = {"read": {"africa": {"mix": {"include": ["Africa"]}}}, "metadata": {"with": {}, "without": plain}}
+    grid = json.dumps({"axes": axes, "blocks": blocks})
+    said = dateline("validate", experiment_recipe, "--study", "{}", "--runs", "{}", "--grid", grid)
+    [line] = [line for line in said.out.splitlines() if re.match(r"study: \d", line)]
+    claims = "in_region, out_of_region, global_local_with, global_local_without, global_with_local_without, gap_closed"
+    assert line.startswith(f"study: 9 findings, 6 of them holes by design (no seed in common: {claims}); not asked: ")
+
+
+def test_regions_with_few_test_documents_are_named_where_they_are_known(dateline, folder, experiment_recipe, finished):
+    for known in (["--out", finished], []):  # 300 articles are fewer than a sample, and written as they will be
+        said = dateline("validate", experiment_recipe, *known)
+        [line] = [line for line in said.out.splitlines() if line.startswith("documents scored of split 'test': ")]
+        counts = dict(part.split() for part in line.partition("': ")[2].partition(";")[0].split(", "))
+        assert counts
+        assert all(0 < int(count) < 10 for count in counts.values())
+        assert set(counts) <= {"Africa", "America", "Asia", "Europe"}
+    many = dateline("validate", experiment_recipe, "--corpus.newswire.articles", "5000")
+    assert "documents scored" not in many.out  # not known of a sample
 
 
 def test_full_shows_defaults(dateline, folder, experiment_recipe):

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from dateline.cli.watch import State, Watched, details, follow, headline, in_log, run, seconds_left, span
+from dateline.cli.watch import State, Watched, details, follow, headline, in_log, run, seconds_left
 from dateline.errors import UserError
 from dateline.manifest import Manifest, write_manifest
 from dateline.train.callbacks import RunFile, RunInfo
@@ -287,21 +287,6 @@ def test_the_time_left_needs_a_length_and_a_speed():
     assert seconds_left(state(train(20), run={})) is None
     assert seconds_left(state()) is None
     assert seconds_left(state(train(20, tokens_per_second=0.0))) is None
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.4, "0 s"),
-        (59.4, "59 s"),
-        (60, "1 min 0 s"),
-        (3_599, "59 min 59 s"),
-        (7_500, "2 h 5 min"),
-        (93_600, "1 d 2 h"),
-    ],
-)
-def test_lengths_of_time(seconds, words):
-    assert span(seconds) == words
 
 
 def seen(watched):

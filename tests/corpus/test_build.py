@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dateline.corpus import CorpusRecipe, build_corpus, corpus_stage, plan, read_articles
+from dateline.corpus import CorpusRecipe, build_corpus, corpus_stage, read_articles
 from dateline.corpus.newswire import Newswire
 from dateline.corpus.text.clean import clean_text
 from dateline.errors import UserError
@@ -227,7 +227,7 @@ def test_without_a_threshold_only_exact_copies_go(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("index", ["memory", "distributed"])
 def test_kept_near_copies_are_in_one_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: str) -> None:
-    monkeypatch.setattr(plan, "PIECE_BYTES", 12_000)
+    monkeypatch.setattr("dateline.corpus.build.PIECE_BYTES", 12_000)
     plain = [row(n) for n in range(90)]
     copies = [row(100 + n, title=f"Copy {n}", text=near_copy(story(n))) for n in range(90)]
     files = write_jsonl(tmp_path / "a.jsonl", plain), write_jsonl(tmp_path / "b.jsonl", copies)
@@ -243,7 +243,7 @@ def test_kept_near_copies_are_in_one_split(tmp_path: Path, monkeypatch: pytest.M
 def test_the_distributed_index_finds_planted_copies_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan, "PIECE_BYTES", 4_000)
+    monkeypatch.setattr("dateline.corpus.build.PIECE_BYTES", 4_000)
     planted = [row(100 + n, date="2022-01-01", text=near_copy(story(n))) for n in range(0, 40, 4)]
     files = [write_jsonl(tmp_path / f"{n}.jsonl", [row(m) for m in range(n, n + 10)]) for n in (0, 10, 20, 30)]
     files.append(write_jsonl(tmp_path / "planted.jsonl", planted))
@@ -401,8 +401,8 @@ def test_the_size_of_pieces_and_shards_changes_no_document(tmp_path: Path, monke
     files = [write_jsonl(tmp_path / f"{n}.jsonl", [row(m % 50) for m in range(n, n + 20)]) for n in range(0, 60, 20)]
     asked = recipe(*files, splits=THIRDS)
     whole = build_corpus(asked, tmp_path / "whole")
-    monkeypatch.setattr(plan, "PIECE_BYTES", 1)
-    monkeypatch.setattr(plan, "SHARD_BYTES", 1)
+    monkeypatch.setattr("dateline.corpus.build.PIECE_BYTES", 1)
+    monkeypatch.setattr("dateline.corpus.build.SHARD_BYTES", 1)
     parts = build_corpus(asked, tmp_path / "parts")
     assert list(read_articles(tmp_path / "whole")) == list(read_articles(tmp_path / "parts"))
     assert (whole.counts, whole.drops, whole.fingerprint) == (parts.counts, parts.drops, parts.fingerprint)
@@ -485,7 +485,8 @@ def test_in_is_kept_plus_dropped_whatever_comes(
             elif item["reason"] in ("duplicate", "near duplicate"):
                 assert item["text"] == clean_text(json.loads(line)["text"])
             else:
-                assert item["text"] == str(json.loads(line).get("text") or "")
+                text = json.loads(line).get("text")
+                assert item["text"] == ("" if text is None else str(text))
         assert len(list((out / "dropped").rglob("*.gz")) if lost else []) == len(manifest.drops)
 
 

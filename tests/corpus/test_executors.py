@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from dateline.corpus import CorpusRecipe, build, build_corpus, executors, plan, submit_corpus
-from dateline.corpus.plan import plan_corpus, work_folder
+from dateline.corpus import CorpusRecipe, build, build_corpus, executors, submit_corpus
+from dateline.corpus.build import plan_corpus, work_folder
 from dateline.corpus.readers import registry
 from dateline.errors import UserError
 
@@ -30,13 +30,13 @@ STOPPING = '''
 import os, sys, time
 from pathlib import Path
 from dateline.config import load_recipe
-from dateline.corpus import CorpusRecipe, build, build_corpus, plan
-from dateline.corpus.heartbeat import Heartbeat
+from dateline.corpus import CorpusRecipe, build, build_corpus
+from dateline.corpus.work import Heartbeat
 from dateline.corpus.steps import decide
 
 HERE = Path(os.environ["HERE"])
 POINT = os.environ["POINT"]
-plan.PIECE_BYTES, plan.SHARD_BYTES = 1, 6000
+build.PIECE_BYTES, build.SHARD_BYTES = 1, 6000
 
 def stop():
     (HERE / "stopped").write_text(str(os.getpid()))
@@ -123,8 +123,8 @@ def write_input(folder: Path, ending: str = "jsonl") -> list[Path]:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "PIECE_BYTES", 1)
-    monkeypatch.setattr(plan, "SHARD_BYTES", 6000)
+    monkeypatch.setattr(build, "PIECE_BYTES", 1)
+    monkeypatch.setattr(build, "SHARD_BYTES", 6000)
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def kept_work(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     seen: dict[str, int] = {}
     finish = build.finish_corpus
 
-    def watched(asked: CorpusRecipe, plan: plan.Plan, out: Path, *, overwrite: bool) -> Any:
+    def watched(asked: CorpusRecipe, plan: build.Plan, out: Path, *, overwrite: bool) -> Any:
         seen.update(finished_pieces(work_folder(out, plan)))
         return finish(asked, plan, out, overwrite=overwrite)
 
@@ -339,7 +339,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_slurm_makes_the_same_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Path) -> None:
     paths = write_input(tmp_path / "in")
-    monkeypatch.setattr(plan, "PIECE_BYTES", sum(path.stat().st_size for path in paths) // 2)
+    monkeypatch.setattr(build, "PIECE_BYTES", sum(path.stat().st_size for path in paths) // 2)
     asked = recipe(*paths, splits=SHARES)
     local = build_corpus(asked, tmp_path / "local")
     options = {"partition": "cpu", "time": "00:10:00"}

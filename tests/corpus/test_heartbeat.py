@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from dateline.corpus.heartbeat import EVERY, Heartbeat, beats
+from dateline.corpus.work import EVERY, Heartbeat, beats
 
 
 def test_the_beats_of_all_tasks_of_a_stage_add_up(tmp_path: Path) -> None:

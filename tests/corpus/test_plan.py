@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dateline.corpus import CorpusRecipe, plan
-from dateline.corpus.plan import Plan, plan_corpus, work_folder
+from dateline.corpus import CorpusRecipe, build
+from dateline.corpus.build import Plan, plan_corpus, work_folder
 from dateline.corpus.readers import Unit
 from dateline.errors import UserError
 
@@ -30,8 +30,8 @@ def test_every_file_is_in_one_task_and_every_task_in_one_shard_in_order(
 ) -> None:
     paths = write(tmp_path_factory.mktemp("plan") / "in", sizes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "PIECE_BYTES", wanted)
-        patch.setattr(plan, "SHARD_BYTES", shard)
+        patch.setattr(build, "PIECE_BYTES", wanted)
+        patch.setattr(build, "SHARD_BYTES", shard)
         found = plan_corpus(recipe(*paths))
     tasks = files_of(found)
     assert [file for task in tasks for file in task] == paths
@@ -48,11 +48,11 @@ def test_every_file_is_in_one_task_and_every_task_in_one_shard_in_order(
 
 def test_there_are_never_more_tasks_than_the_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = write(tmp_path / "in", [10] * 100)
-    monkeypatch.setattr(plan, "PIECE_BYTES", 1)
-    monkeypatch.setattr(plan, "MOST_PIECES", 10)
+    monkeypatch.setattr(build, "PIECE_BYTES", 1)
+    monkeypatch.setattr(build, "MOST_PIECES", 10)
     found = plan_corpus(recipe(*paths))
     assert len(found.tasks) == 10
-    monkeypatch.setattr(plan, "MOST_PIECES", 4096)
+    monkeypatch.setattr(build, "MOST_PIECES", 4096)
     assert len(plan_corpus(recipe(*paths)).tasks) == 100
 
 
@@ -82,7 +82,7 @@ def test_the_pieces_do_not_belong_to_the_fingerprint(tmp_path: Path, monkeypatch
     files = write_jsonl(tmp_path / "in.jsonl", [row(1)])
     first = plan_corpus(recipe(files)).fingerprint
     assert len(first) >= 8
-    monkeypatch.setattr(plan, "PIECE_BYTES", 1)
+    monkeypatch.setattr(build, "PIECE_BYTES", 1)
     assert plan_corpus(recipe(files)).fingerprint == first
 
 

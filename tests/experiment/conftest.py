@@ -6,9 +6,11 @@ import shutil
 import pytest
 
 from dateline.config import validate_recipe
+from dateline.corpus import corpus_stage
 from dateline.experiment import ExperimentRecipe
 from dateline.experiment.recipe import overlay
 from dateline.experiment.run import run_experiment
+from dateline.tokens.encode import encode_stage
 
 RUNS = {"noseed1": {"conditions": {"fields": []}}, "reseed2": {"conditions": {"dropout": 0.5}}}
 """The plain family and the conditioned one, under names that read like seeds."""
@@ -72,9 +74,18 @@ def make(questions):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory, make):
+def encoded(tmp_path_factory, make):
+    """A folder with the tiny experiment's corpus, encoded, and no run. Read only."""
+    out = tmp_path_factory.mktemp("encoded") / "tiny"
+    corpus_stage(make().corpus).make(out / "corpus")
+    encode_stage(make().encode, out / "corpus").make(out / "encoded")
+    return out
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, make, encoded):
     """The folder of the tiny experiment. Read only."""
-    out = tmp_path_factory.mktemp("experiment") / "tiny"
+    out = shutil.copytree(encoded, tmp_path_factory.mktemp("experiment") / "tiny")
     run_experiment(make(), out)
     return out
 

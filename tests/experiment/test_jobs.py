@@ -1,6 +1,8 @@
-"""Runs side by side: the same result as one after another, failures named, and nothing lost by kills."""
+"""Runs side by side and on a cluster: the same findings as one after another, failures named, nothing lost by kills."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,93 +14,65 @@ import pytest
 import torch
 import yaml
 
-from dateline.errors import Interrupted, RunsFailed, UserError
+from dateline.cli import main
+from dateline.errors import Interrupted, TrainingDiverged, UserError
 from dateline.experiment.jobs import carry_out, held
 from dateline.experiment.run import run_experiment
-from dateline.jobs import Workers
+from dateline.jobs import Workers, jobs_folder
 from dateline.manifest import read_manifest
-from dateline.scores import read_runs, read_scores
+from dateline.scores import FINDINGS, read_findings, read_runs
 
 PATIENCE = 240.0
 """Seconds until a test gives an experiment up."""
+STEPS = 40
 GRID = {
     "axes": {
         "trained-on": {"global": {}, "africa": {"mix": {"include": ["Africa"]}}},
-        "metadata": {"without": {"conditions": {"fields": []}}, "with": {"conditions": {"dropout": 0.5}}},
+        "metadata": {"without": {"conditions": {"fields": []}}, "with": {}},
     },
-    "blocks": [{"trained-on": "global", "metadata": "all"}, {"trained-on": "africa", "metadata": "without"}],
+    "blocks": [{"trained-on": "global", "metadata": "all"}, {"trained-on": "africa", "metadata": "with"}],
 }
-RUNS = ["africa-without-seed0", "global-with-seed0", "global-without-seed0"]
+WITHOUT, WITH, AFRICA = "global-without-seed0", "global-with-seed0", "africa-with-seed0"
+DIVERGES = ["--grid.axes.trained-on.africa.optimizer.learning_rate", "1.0e+30"]
 
 
 @pytest.fixture
 def small(make):
-    """A grid of three runs, and changes of it."""
+    """A grid of three runs with a study, and changes of it."""
 
     def recipe(**values):
-        evaluate = {"conditions": ["gold", "none"], "resamples": 100}
         return make(
-            **{"runs": {}, "seeds": [0], "measures": {"efficiency": {}}, "grid": GRID, "evaluate": evaluate, **values}
-        )
+            **{
+                "runs": {}, "seeds": [0], "measures": {}, "grid": GRID, "study": {},
+                "defaults": {"train": {"steps": STEPS, "checkpoint_every": 10}},
+                "evaluate": {"conditions": ["gold", "none"], "resamples": 100}, "samples": {"headlines": 0}, **values,
+            }
+        )  # fmt: skip
 
     return recipe
 
 
-def table(folder):
-    """The scores, and the models that they are of."""
-    return sorted(map(repr, read_scores(folder))), sorted((run.run, run.model) for run in read_runs(folder))
+@pytest.fixture
+def command(small, encoded, tmp_path):
+    """The words of a command that runs it, or what is changed, in a folder where the corpus is there already."""
+
+    def words(name, **values):
+        recipe, out = tmp_path / f"{name}.yaml", tmp_path / name
+        recipe.write_text(yaml.safe_dump(small(**values).model_dump(mode="json", exclude_unset=True), sort_keys=False))
+        shutil.copytree(encoded, out)
+        return ["experiment", str(recipe), "--out", str(out)], out
+
+    return words
 
 
-def test_side_by_side_is_one_after_another_and_a_failure_does_not_stop_the_others(small, tmp_path, capfd, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    blocks = [*GRID["blocks"], {"trained-on": "atlantis", "metadata": "without"}]
-    axes = {
-        **GRID["axes"],
-        "trained-on": {**GRID["axes"]["trained-on"], "atlantis": {"mix": {"include": ["Atlantis"]}}},
-    }
-    broken = small(grid={"axes": axes, "blocks": blocks})
-    with pytest.raises(
-        RunsFailed, match=r"^1 of 4 runs failed \(atlantis-without-seed0: mix: 'Atlantis' is no continent"
-    ):
-        run_experiment(broken, tmp_path / "side", Workers(workers=2))
-    said = capfd.readouterr().err
-    assert "4 runs, 2 at a time, " in said
-    assert "train global-with-seed0: " in said  # what the processes write is shown
-    assert "atlantis-without-seed0: failed: mix: 'Atlantis'" in said
-    assert "submitit" not in said
-    assert sorted(run.run for run in read_runs(tmp_path / "side")) == RUNS
-    assert read_manifest(tmp_path / "side") is None
-
-    # the recipe is mended: what was finished is not repeated
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "side").glob("*/*/manifest.json")}
-    run_experiment(small(), tmp_path / "side", Workers(workers=2))
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "side").glob("*/*/manifest.json")} == before
-    assert "3 of 3 runs: unchanged, skipped" in capfd.readouterr().err
-    assert read_manifest(tmp_path / "side") is not None
-
-
-def test_where_every_run_fails_the_reason_is_the_error(small, tmp_path):
-    with pytest.raises(UserError, match=r"^mix: 'Atlantis' is no continent or country"):
-        run_experiment(small(defaults={"mix": {"exclude": ["Atlantis"]}}), tmp_path / "out")
-
-
-def work(recipe, out, run, second):
-    """What stands for a run: it dies, or tells where it ran."""
-    if run.startswith("africa"):
-        print("about to die", file=sys.stderr, flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-    (out / run).write_text(f"{os.environ['OMP_NUM_THREADS']} {os.getpid()}")
-
-
-def test_a_worker_that_dies_is_named_with_its_last_line(small, tmp_path, capfd):
-    with held(tmp_path):
-        failures = carry_out(small(), tmp_path, RUNS[:2], work, second=False, workers=Workers(workers=2))
-    [failure] = failures
-    assert failure.run == "africa-without-seed0"
-    assert "its process ended without a result; its last line: about to die (log: " in str(failure.error)
-    threads, process = (tmp_path / RUNS[1]).read_text().split()
-    assert int(threads) == max(1, len(os.sched_getaffinity(0)) // 2)
-    assert int(process) != os.getpid()
+def ends(words, code):
+    """Runs a command in this process, which ends with an exit code."""
+    if code == 0:
+        main(words)
+        return
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    assert left.value.code == code
 
 
 def wait_for(condition, process=None):
@@ -106,7 +80,7 @@ def wait_for(condition, process=None):
     while not condition():
         assert time.monotonic() < end, "waited too long"
         assert process is None or process.poll() is None, "the experiment ended early"
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def workers_of(folder):
@@ -117,42 +91,14 @@ def workers_of(folder):
             words = path.read_bytes().decode(errors="replace")
         except OSError:
             continue
-        if "submitit.core._submit" in words and str(folder) in words:
+        if "submitit.core._submit" in words and f"{folder}.jobs" in words:
             found.append(int(path.parent.name))
     return found
 
 
-def test_a_folder_is_one_process_s_at_a_time(small, tmp_path):
-    with held(tmp_path), pytest.raises(UserError, match="another process runs this experiment; wait for it to end"):
-        run_experiment(small(), tmp_path)
-
-
-def wait(recipe, out, run, second):
-    """What stands for a run that goes on until it is told to stop."""
-    (out / run).write_text("begun")
-    while True:
-        signal.pause()
-
-
-def test_told_to_stop_every_run_is_told_to(small, tmp_path):
-    def stop():
-        wait_for(lambda: all((tmp_path / run).exists() for run in RUNS[:2]))
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    watcher = threading.Thread(target=stop)
-    watcher.start()
-    with (
-        held(tmp_path),
-        pytest.raises(Interrupted, match="SIGTERM: stopped; 1 runs were not begun; the same command continues"),
-    ):
-        carry_out(small(), tmp_path, RUNS, wait, second=False, workers=Workers(workers=2))
-    watcher.join()
-    assert not workers_of(tmp_path)
-    assert not (tmp_path / RUNS[2]).exists()
-
-
 @pytest.fixture
-def one_thread():
+def one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -160,30 +106,173 @@ def one_thread():
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="finds the workers in /proc")
-def test_killed_it_goes_on_and_ends_with_the_same_scores(small, tmp_path, one_thread):
-    longer = small(defaults={"train": {"steps": 60, "checkpoint_every": 10, "keep_checkpoints": 20}}, measures={})
-    recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(yaml.safe_dump(longer.model_dump(mode="json", exclude_unset=True), sort_keys=False))
-    run_experiment(longer, tmp_path / "whole")
-    broken = tmp_path / "broken"
+def test_killed_and_failed_it_goes_on_and_ends_with_the_same_findings(command, one_thread, capfd):
+    words, whole = command("whole")
+    ends([*words, "--workers", "1"], 3)  # models of so few steps have learned nothing of what is known
+    words, broken = command("broken")
 
     # the main process is killed: its workers save and stop by themselves
-    words = [sys.executable, "-m", "dateline", "experiment", str(recipe), "--out", str(broken), "--workers", "2"]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([sys.executable, "-m", "dateline", *words, "--workers", "2"], **silent)
     wait_for(lambda: list(broken.glob("runs/*/checkpoints/step-*/manifest.json")), process)
     process.kill()
     process.wait()
     wait_for(lambda: not workers_of(broken))
     assert not list(broken.glob("runs/*/manifest.json"))
 
+    # the same command, of which one run diverges and the worker of another is killed
     def kill_a_worker():
         wait_for(lambda: workers_of(broken))
         os.kill(workers_of(broken)[0], signal.SIGKILL)
 
     killer = threading.Thread(target=kill_a_worker)
     killer.start()
-    with pytest.raises(RunsFailed, match=r"1 of 3 runs failed .*its process ended without a result"):
-        run_experiment(longer, broken, Workers(workers=2))
+    capfd.readouterr()
+    ends([*words, "--workers", "2", *DIVERGES], 1)
     killer.join()
-    run_experiment(longer, broken)
-    assert table(broken) == table(tmp_path / "whole")
+    said = capfd.readouterr()
+    assert "3 runs, 2 at a time, " in said.err
+    assert "submitit" not in said.err
+    last = said.err.splitlines()[-1]
+    assert last.startswith("dateline: 2 of 3 runs failed (")
+    assert "its process ended without a result" in last
+    assert f"{AFRICA}: " in last
+    assert " and gradient norm " in last
+    assert read_manifest(broken) is None
+    [finished] = read_runs(broken)
+    assert finished.run in (WITHOUT, WITH)
+    assert f"train {finished.run}: " in said.err  # what the processes write is shown
+
+    # findings have been written, with holes
+    holes = read_findings(broken)
+    assert [(hole.claim, hole.region) for hole in holes] == [(one.claim, one.region) for one in read_findings(whole)]
+    assert {hole.verdict for hole in holes} == {"missing"}
+    assert {hole.missing for hole in holes if hole.region == "all"} == {({WITHOUT, WITH} - {finished.run}).pop()}
+    assert all(AFRICA in hole.missing for hole in holes if hole.region == "Africa")
+    assert "missing: global_local_with pico Africa" in " ".join(said.out.split())
+
+    # the recipe is mended: what was finished is not repeated
+    kept = {path: path.stat().st_mtime_ns for path in broken.glob(f"*/{finished.run}/manifest.json")}
+    ends([*words, "--workers", "1"], 3)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert len(kept) == 2
+    assert (broken / FINDINGS).read_bytes() == (whole / FINDINGS).read_bytes()
+    assert {run.run: run.model for run in read_runs(broken)} == {run.run: run.model for run in read_runs(whole)}
+    assert read_manifest(broken).parents == read_manifest(whole).parents
+
+
+def test_where_every_run_fails_the_reason_is_the_error(small, encoded, tmp_path):
+    out = shutil.copytree(encoded, tmp_path / "out")
+    with pytest.raises(TrainingDiverged, match=r"global-without-seed0: loss .* at step 2; the weights before it are"):
+        run_experiment(small(defaults={"optimizer": {"learning_rate": 1e30}, "train": {"steps": 3}}), out)
+
+
+def live(recipe, out, run, second):
+    """What stands for a run: it dies, or goes on until it is told to stop."""
+    if run == "dies":
+        print("about to die", file=sys.stderr, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    (out / run).write_text(f"{os.environ.get('OMP_NUM_THREADS')} {os.getpid()}")
+    while True:
+        signal.pause()
+
+
+def test_a_worker_that_dies_is_named_and_a_stop_reaches_all_others(small, tmp_path, capfd):
+    def stop():
+        wait_for(lambda: all((tmp_path / run).exists() for run in ("first", "second")))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    watcher = threading.Thread(target=stop)
+    watcher.start()
+    runs = ["dies", "first", "second", "third"]
+    with (
+        held(tmp_path),
+        pytest.raises(Interrupted, match="SIGTERM: stopped; 1 runs were not begun; the same command continues"),
+    ):
+        carry_out(small(), tmp_path, runs, live, second=False, workers=Workers(workers=2))
+    watcher.join()
+    said = capfd.readouterr().err
+    assert "dies: failed: its process ended without a result; its last line: about to die (log: " in said
+    assert not workers_of(tmp_path)
+    assert not (tmp_path / "third").exists()
+    threads, process = (tmp_path / "first").read_text().split()
+    assert int(threads) == max(1, len(os.sched_getaffinity(0)) // 2)
+    assert int(process) != os.getpid()
+
+
+def test_a_folder_is_one_process_s_at_a_time(small, tmp_path):
+    with held(tmp_path), pytest.raises(UserError, match="another process runs this experiment; wait for it to end"):
+        run_experiment(small(), tmp_path)
+
+
+# On a cluster, which local processes stand for
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """Slurm's programs on the path; gives the folder of their state, see fake_slurm.py."""
+    programs, state = tmp_path / "bin", tmp_path / "slurm"
+    programs.mkdir()
+    state.mkdir()
+    for name in ("sbatch", "srun", "sacct", "scancel", "scontrol"):
+        script = f'#!/bin/sh\nexec {sys.executable} -S {Path(__file__).with_name("fake_slurm.py")} {name} "$@"\n'
+        (programs / name).write_text(script)
+        (programs / name).chmod(0o700)
+    monkeypatch.setenv("FAKE_SLURM", str(state))
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    return state
+
+
+def test_an_array_of_jobs_is_queued_again_from_its_checkpoint_and_names_what_failed(slurm, command, one_thread, capfd):
+    """Two runs of two processes each: the time of one is up once it has a checkpoint, the other one diverges."""
+    axis = {
+        "without": {"conditions": {"fields": []}, "train": {"steps": 80, "checkpoint_every": 10}},
+        "with": {"optimizer": {"learning_rate": 1e30}},
+    }
+    words, out = command("cluster", grid={"axes": {"metadata": axis}, "blocks": [{"metadata": "all"}]})
+    run = out / "runs" / "without-seed0"
+    (slurm / "warn.json").write_text(json.dumps({"0": str(run / "checkpoints" / "step-00000010" / "manifest.json")}))
+    asked = "partition=gpu,gpus=2,time=00:05:00,account=news"
+    ends([*words, "--executor", "slurm", "--slurm", asked, "--workers", "2"], 1)
+    said = capfd.readouterr().err
+    assert "2 runs, 2 at a time: submitted as job 4000; logs in " in said
+    last = said.splitlines()[-1]
+    assert last.startswith("dateline: 1 of 2 runs failed (with-seed0: ")
+    assert " and gradient norm " in last
+
+    wanted = {
+        "partition=gpu", "gpus-per-node=2", "ntasks-per-node=2", "nodes=1", "time=5", "account=news", "array=0-1%2",
+        "requeue", "signal=USR2@90", "job-name=dateline-cluster",
+    }  # fmt: skip
+    script = (slurm / "4000.sh").read_text().splitlines()
+    assert wanted <= {line.removeprefix("#SBATCH --") for line in script if line.startswith("#SBATCH --")}
+    assert [path.name for path in slurm.glob("*.sh")] == ["4000.sh"]
+
+    tasks = ("0_0", "0_1", "1_0", "1_1")
+    logs = {name: (jobs_folder(out) / f"4000_{name}_log.out").read_text() for name in tasks}
+    assert logs["0_0"].count("this job is timed-out") == 1
+    assert logs["0_0"].count("Calling checkpoint method") == 1
+    assert logs["0_0"].count("Requeued job 4000_0") == 1
+    assert "Requeued" not in logs["0_1"] + logs["1_0"] + logs["1_1"]
+    assert [run.run for run in read_runs(out)] == ["without-seed0"]
+    manifest = read_manifest(run)
+    assert (manifest.counts["steps"], manifest.facts["processes"]) == (80, 2)
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if line["kind"] == "train"] == list(range(1, 81))  # none taken twice
+    assert {finding.missing for finding in read_findings(out)} == {"with-seed0"}
+
+
+def test_jobs_on_a_cluster_are_cancelled_with_the_experiment(slurm, small, tmp_path):
+    def stop():
+        wait_for((tmp_path / "first").exists)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    watcher = threading.Thread(target=stop)
+    watcher.start()
+    on = {"workers": Workers(executor="slurm", workers=1), "slurm": {"partition": "cpu", "ntasks_per_node": 1}}
+    with pytest.raises(Interrupted, match="SIGTERM: 2 jobs cancelled; the same command continues"):
+        carry_out(small(), tmp_path, ["first", "second"], live, second=False, **on)
+    watcher.join()
+    wait_for(lambda: all((slurm / f"4000_{task}.state").read_text() == "CANCELLED by 0" for task in (0, 1)))
+    wait_for(lambda: not workers_of(tmp_path))
+    assert not (tmp_path / "second").exists()

@@ -1,5 +1,6 @@
 """An experiment leaves everything that the report needs, and does nothing twice."""
 
+import errno
 import hashlib
 import json
 import math
@@ -243,7 +244,38 @@ def test_a_curve_needs_checkpoints(copy, make):
     assert read_manifest(copy) is None
 
 
+def test_where_the_second_round_fails_for_all_that_are_left_tables_hold_the_models(copy, make):
+    """The curve of a conditioned run needs its checkpoints, and is taken after all runs are trained."""
+    for plain, conditioned in zip(NAMES[::2], NAMES[1::2], strict=True):
+        (copy / "perplexity" / plain / "manifest.json").write_text("{")
+        shutil.rmtree(copy / "runs" / conditioned / "checkpoints")
+        shutil.rmtree(copy / "efficiency" / conditioned)
+    with pytest.raises(RunsFailed, match=r"^4 of 4 runs failed \(noseed1-seed0: .*no curve"):
+        run_experiment(make(), copy)
+    assert [run.run for run in read_runs(copy)] == WITH_METADATA
+    assert {score.run for score in read_scores(copy) if score.measure == "perplexity"} >= set(WITH_METADATA)
+
+
 # Nothing is lost
+
+
+def test_a_full_disk_costs_the_run_that_met_it_and_the_same_command_goes_on(copy, make, finished, at_step, capsys):
+    forget(copy, FIRST)
+
+    def full():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "metrics.jsonl")
+
+    at_step(3, full)
+    said = "metrics.jsonl: the disk is full; free some space and run the same command again; what was finished is kept"
+    with pytest.raises(
+        RunsFailed, match=rf"^1 of 4 runs failed \({FIRST}: {said}\); tables and report hold the others"
+    ):
+        run_experiment(make(), copy)
+    assert f"{FIRST}: failed: {said}" in capsys.readouterr().err
+    assert [run.run for run in read_runs(copy)] == [name for name in NAMES if name != FIRST]
+    run_experiment(make(), copy)
+    assert "step-00000002" in {path.name for path in checkpoints(copy / "runs" / FIRST)}
+    assert scores(copy) == scores(finished)
 
 
 @pytest.mark.parametrize("finished_run", [True, False], ids=["finished", "stopped"])

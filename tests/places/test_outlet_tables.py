@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dateline.errors import UserError
 from dateline.places import Outlet, all_countries, load_outlet_tables, load_outlets
-from dateline.places.outlet_tables import FIPS_TO_ISO, load_published, published_format
+from dateline.places.outlets import FIPS_TO_ISO, load_published, published_format
 
 HEADER = (
     "id,homepage,domain,url_search_string,label,notes,platform,"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dateline.config import validate_recipe
 from dateline.errors import UserError
-from dateline.train.schedule import Schedule, factor
+from dateline.train.optim import Schedule, factor
 
 SHAPES = ("cosine", "warmup-stable-decay", "constant")
 

@@ -8,7 +8,7 @@ from dateline.conditions import Conditioning, render
 from dateline.model.load import build_model, llama_config
 from dateline.model.scoring import Segment, score_segments
 from dateline.model.sizes import ModelRecipe
-from dateline.train.validation import Validation
+from dateline.train.log import Validation
 
 BOS = 0
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from dateline.train.watchdog import FOLDER, Watchdog
+from dateline.train.guard import FOLDER, Watchdog
 
 
 def test_who_stands_still_is_ended_with_a_report(tmp_path, capfd):

@@ -595,6 +595,10 @@ def parse_quota(text: str) -> Mapping[str, int] | str:
 
     Raises:
         UserError: where a part is no `COUNTRY=NUMBER`, a country is unknown or named twice.
+
+    Example:
+        >>> parse_quota("us=34,ca=33")
+        {'us': 34, 'ca': 33}
     """
     if text == EVEN:
         return EVEN

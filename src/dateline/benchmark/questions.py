@@ -118,6 +118,11 @@ def read_questions(path: Path | str) -> list[Question]:
     Raises:
         UserError: where the file cannot be read or has no such columns, and for the first item with an empty question,
             fewer than two options, equal options, an answer that is none of them, or no known country.
+
+    Example:
+        >>> question = read_questions("questions.jsonl")[0]
+        >>> question.options, question.answer, question.country
+        (('Abuja', 'Accra'), 0, 'ng')
     """
     found = read_question_set(path)
     if found.problems:

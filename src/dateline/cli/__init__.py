@@ -8,7 +8,6 @@ has checked its arguments.
 from __future__ import annotations
 
 import difflib
-import errno
 import importlib
 import os
 import signal
@@ -19,7 +18,7 @@ from types import FrameType
 from typing import NoReturn
 
 from dateline import __version__
-from dateline.errors import Interrupted, RunsFailed, TrainingDiverged, UserError, one_line
+from dateline.errors import Interrupted, RunsFailed, TrainingDiverged, UserError, in_words, is_full_disk, one_line
 
 VERBS = {
     "quickstart": "a plain and a conditioned model on the embedded newswire, and a report",
@@ -44,7 +43,10 @@ VERBS = {
 FUNCTIONS = {
     "quickstart": "experiment.quickstart",
     "report": "experiment.report",
+    "place": "places.place",
+    "outlets": "places.outlets",
     "newswire": "corpus.newswire",
+    "encode": "corpus.encode",
     "eval": "evaluate.run",
 }
 """Verbs whose function is not `run` in a module of their own name."""
@@ -78,11 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:
-        fail(_explain(error), 1, debug)
     except Exception as error:
-        if "No space left on device" in str(error):  # libraries that write by themselves have exceptions of their own
-            fail(_explain(OSError(errno.ENOSPC, "")), 1, debug)
+        if is_full_disk(error):
+            fail(in_words(error), 1, debug)
+        if isinstance(error, OSError):
+            fail(f"{in_words(error)} (--debug shows where)", 1, debug)
         first = str(error).splitlines()[0] if str(error) else "no message"
         fail(f"failed: {type(error).__name__}: {first} (--debug shows where)", 1, debug)
 
@@ -94,6 +96,7 @@ def verb(name: str) -> Callable[[list[str]], None]:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for some in every installed package
     module, _, function = FUNCTIONS.get(name, f"{name}.run").rpartition(".")
     run: Callable[[list[str]], None] = getattr(importlib.import_module(f"dateline.cli.{module}"), function)
     return run
@@ -122,10 +125,3 @@ def fail(message: str, code: int, debug: bool = False) -> NoReturn:
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     """Turns SIGTERM into an exception, so that half-made folders are removed on the way out."""
     raise KeyboardInterrupt("SIGTERM: stopped")
-
-
-def _explain(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{where}the disk is full; free some space and run the same command again; what was finished is kept"
-    return f"{where}{error.strerror or error} (--debug shows where)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import sys
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import pydantic
 import tyro
 
-from dateline.cli.options import read_arguments
+from dateline.cli.options import choose_action, read_arguments
+from dateline.cli.tables import print_parts
 from dateline.config import Section
-from dateline.errors import UserError, one_line
+from dateline.errors import one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,17 +52,8 @@ class AuditQuestions(Section):
 
 def run(words: list[str]) -> None:
     """Runs the verb."""
-    if words[:1] in ([], ["-h"], ["--help"]):
-        print("usage: dateline audit KIND FILE ...\n")
-        for name, text in KINDS.items():
-            print(f"  {name}  {text}")
-        print("\ndateline audit KIND --help shows its options.")
-        raise SystemExit(0 if words else 2)
-    if words[0] not in KINDS:
-        near = difflib.get_close_matches(words[0], KINDS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"write: dateline audit mcq {words[0]}"
-        raise UserError(f"unknown kind of set '{words[0]}'; {hint}")
-    args = read_arguments("dateline audit mcq", AuditQuestions, words[1:])
+    _, words = choose_action("dateline audit", KINDS, words, kind="kind", rest="FILE")
+    args = read_arguments("dateline audit mcq", AuditQuestions, words)
     from dateline.benchmark import as_plain, audit_questions, audit_stage, parse_quota
     from dateline.manifest import check_free
 
@@ -83,13 +74,7 @@ def run(words: list[str]) -> None:
 
 def show(audit: Audit, out: Path | None = None) -> None:
     """Prints an audit for people: a table of all checks, a sentence for each that is not fit, and the verdict."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=110)
-    for part in described(audit):
-        console.print(part)
+    print_parts(described(audit), log_width=110)
     if out:
         print(f"{len(audit.suspects):,} items to read are in {one_line(str(out / 'items.parquet'))}")
     elif audit.suspects:

@@ -1,4 +1,4 @@
-"""`dateline corpus` builds a corpus folder, `dateline corpus inspect` shows one, `dateline newswire` writes one."""
+"""`dateline corpus` builds a corpus folder, `inspect` shows one, `newswire` writes one, `encode` tokenizes one."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import pydantic
 import tyro
 
-from dateline.cli.options import read_arguments, read_words
+from dateline.cli.options import read_arguments, read_options, read_words
+from dateline.cli.tables import print_parts
 from dateline.conditions import DEFAULT_FIELDS, FIELDS, Field
 from dateline.config import Section, apply_overrides, load_recipe, validate_recipe
 from dateline.errors import UserError
 from dateline.jobs import slurm_options
+from dateline.tokens.recipe import EncodeRecipe
 
 if TYPE_CHECKING:
     from dateline.corpus import CorpusRecipe
     from dateline.manifest import Manifest
     from dateline.records import Article
+
 
 HUB = ("hf://", "hf-dataset://")
 
@@ -137,19 +140,14 @@ def inspect(words: list[str]) -> None:
         return
     if args.country or args.split:
         raise UserError("--country and --split choose articles; add --sample N")
-    from rich.console import Console
-
+    from dateline.report.audit import read_audit
     from dateline.report.corpus import describe as describe_audit
-    from dateline.report.corpus import read_audit, write_corpus_page
+    from dateline.report.corpus import write_corpus_page
 
     if args.html:
         print(f"wrote {write_corpus_page(args.corpus)}")
         return
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=100)
-    for part in describe_audit(read_audit(args.corpus), args.corpus.name):
-        console.print(part)
+    print_parts(describe_audit(read_audit(args.corpus), args.corpus.name), log_width=100)
 
 
 def samples(args: Inspect) -> Iterator[str]:
@@ -213,18 +211,42 @@ class Newswire(Section):
 
     out: Path
     """Folder to make."""
-    articles: Annotated[int, pydantic.Field(gt=0)] = 10_000
-    """How many articles are written, before duplicates are removed."""
-    seed: int = 0
-    """The same seed gives the same articles."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Replace what stands there."""
 
 
 def newswire(words: list[str]) -> None:
     """Runs the verb `newswire`."""
-    args = read_arguments("dateline newswire", Newswire, words)
-    from dateline.corpus import CorpusRecipe, NewswireSource, corpus_stage
+    from dateline.corpus import CorpusRecipe, NewswireSource
 
-    recipe = CorpusRecipe(newswire=NewswireSource(articles=args.articles, seed=args.seed))
-    describe(corpus_stage(recipe).make(args.out, overwrite=args.overwrite), args.out)
+    args, source = read_options("dateline newswire", NewswireSource, Newswire, words)
+    from dateline.corpus import corpus_stage
+
+    describe(corpus_stage(CorpusRecipe(newswire=source)).make(args.out, overwrite=args.overwrite), args.out)
+
+
+class Encode(Section):
+    """Tokenizes every article once; metadata stays beside the tokens as columns."""
+
+    corpus: Annotated[Path, tyro.conf.Positional]
+    """Folder made by dateline corpus or dateline newswire."""
+    out: Path
+    """Folder to make."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace what stands there."""
+
+
+def encode(words: list[str]) -> None:
+    """Runs the verb `encode`."""
+    args, recipe = read_options("dateline encode", EncodeRecipe, Encode, words)
+    if recipe.tokenizer is not None and "vocab_size" in recipe.model_fields_set:
+        raise UserError("--vocab-size is for training a tokenizer; --tokenizer brings its own vocabulary: drop one")
+    from dateline.tokens.encode import encode_stage
+
+    manifest = encode_stage(recipe, args.corpus).make(args.out, overwrite=args.overwrite)
+    counts, facts = manifest.counts, manifest.facts
+    ratio = "unknown" if facts["bytes_per_token"] is None else facts["bytes_per_token"]
+    print(
+        f"{args.out}: {counts['tokens']:,} tokens in {counts['kept']:,} documents, "
+        f"{ratio} bytes per token, vocabulary {facts['vocab_size']:,}"
+    )

@@ -6,7 +6,6 @@ more to say.
 
 from __future__ import annotations
 
-import difflib
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import tyro
 from pydantic import Field
 
-from dateline.cli.options import read_options
+from dateline.cli.options import choose_action, read_options
+from dateline.cli.tables import print_rows
 from dateline.config import Section
 from dateline.errors import UserError
 from dateline.evaluate.recipe import MEASURES, Mcq, Perplexity, Scoring
@@ -84,21 +84,11 @@ class Result(NamedTuple):
 
 def run(words: list[str]) -> None:
     """Runs the verb."""
-    if words[:1] in ([], ["-h"], ["--help"]):
-        width = max(map(len, MEASURES))
-        print("usage: dateline eval MEASURE MODEL --out DIR ...\n")
-        for name, measure in MEASURES.items():
-            print(f"  {name:<{width}}  {measure.summary}")
-        print("\ndateline eval MEASURE --help shows its options.")
-        raise SystemExit(0 if words else 2)
-    name = words[0]
-    if name not in MEASURES:
-        near = difflib.get_close_matches(name, MEASURES, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(MEASURES)}"
-        raise UserError(f"unknown measure '{name}'; {hint}")
+    summaries = {name: measure.summary for name, measure in MEASURES.items()}
+    name, words = choose_action("dateline eval", summaries, words, kind="measure", rest="MODEL --out DIR")
     section = MEASURES[name].section
     kind = ARGUMENTS.get(name, FolderArguments)
-    arguments, options = read_options(f"dateline eval {name}", section, kind, words[1:], description=section.__doc__)
+    arguments, options = read_options(f"dateline eval {name}", section, kind, words, description=section.__doc__)
     if isinstance(arguments, McqArguments):
         assert isinstance(options, Mcq)
         if (arguments.out is None) == (arguments.write_tasks is None):
@@ -379,20 +369,3 @@ def _ends(score: Score) -> str:
 def _number(value: float, unit: str) -> str:
     digits = {"share": 3, "perplexity": 2, "tokens": 0}.get(unit, 4)
     return f"{value:,.{digits}f}"
-
-
-def print_rows(rows: Sequence[dict[str, str]], *, dense: bool = False) -> None:
-    """Prints rows with the same keys as a table; a dense one has single blanks between columns."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 0 if dense else 1, 0, 1))
-    for name in rows[0] if rows else ():
-        if name in ("run", "condition", "versus", "metric", "comparison", "texts of"):
-            table.add_column(name, overflow="fold")  # a name that is cut short is no name
-        else:
-            table.add_column(name, justify="right")
-    for row in rows:
-        table.add_row(*(Text(value) for value in row.values()))
-    Console(highlight=False).print(table)

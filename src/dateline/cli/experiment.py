@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from dateline.cli.evaluate import print_rows
 from dateline.cli.options import read_arguments, read_words
 from dateline.cli.study import UNSOUND, show_findings
+from dateline.cli.tables import print_rows
 from dateline.config import Section, load_recipe
 from dateline.errors import RunsFailed, UserError
 from dateline.jobs import Workers, slurm_options, slurm_parameters

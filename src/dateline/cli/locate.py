@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pydantic
 import tyro
 
-from dateline.cli.evaluate import print_rows
 from dateline.cli.options import read_arguments
+from dateline.cli.tables import print_rows
 from dateline.conditions import Field
 from dateline.config import Section
 from dateline.errors import UserError, one_line

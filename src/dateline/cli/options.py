@@ -88,6 +88,37 @@ def read_options(
     return found.section(arguments), found.section(section)
 
 
+def choose_action(
+    verb: str, actions: Mapping[str, str], words: Sequence[str], *, kind: str, rest: str
+) -> tuple[str, list[str]]:
+    """Returns the action that the first word names, and the words behind it; without words, or for help, lists all.
+
+    Args:
+        verb: `dateline eval`.
+        actions: name -> a line of help.
+        words: the words after the verb.
+        kind: what an action is called: `measure`.
+        rest: what stands behind it: `MODEL --out DIR`.
+
+    Raises:
+        UserError: where there is no such action.
+        SystemExit: after the list; with code 2 where an action is missing.
+    """
+    if not words or words[0] in HELP:
+        width = max(map(len, actions))
+        listed = "\n".join(f"  {name:<{width}}  {text}" for name, text in actions.items())
+        print(f"usage: {verb} {kind.upper()} {rest} ...\n\n{listed}\n\n{verb} {kind.upper()} --help shows its options.")
+        raise SystemExit(0 if words else 2)
+    name = words[0]
+    if name not in actions:
+        near = difflib.get_close_matches(name, actions, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(actions)}"
+        if not near and len(actions) == 1:
+            hint = f"write: {verb} {next(iter(actions))} {name}"
+        raise UserError(f"unknown {kind} '{name}'; {hint}")
+    return name, list(words[1:])
+
+
 class _Leaf(NamedTuple):
     """One value on a command line."""
 

@@ -114,14 +114,50 @@ def _experiment(recipe: ExperimentRecipe, args: Validate) -> None:
     ]
     trained = encoded is None and recipe.encode.tokenizer is None
     vocab_size = args.vocab_size or (recipe.encode.vocab_size if trained else 0)
+    study = _study(recipe)
     if encoded is not None or newswire is None:
-        print("\n".join(_table(planned, _Source(encoded) if encoded else None, vocab_size, args.rate)))
+        source = _Source(encoded) if encoded else None
+        few = _check_documents(recipe, source)
+        print("\n".join(_table(planned, source, vocab_size, args.rate)))
     else:
         with _sample(recipe) as source:
+            few = _check_documents(recipe, source)
             print("\n".join(_table(planned, source, vocab_size, args.rate)))
     print(f"conditions: {', '.join(recipe.evaluate.conditions)}; runs without fields: none")
     protocol = recipe.evaluate.protocol
     print(f"protocol {protocol.fingerprint()}, {recipe.evaluate.resamples:,} resamples over documents")
+    for line in filter(None, (study, few)):
+        print(line)
+
+
+def _study(recipe: ExperimentRecipe) -> str:
+    """Says how many findings the study of an experiment will hold; empty where it has none.
+
+    Raises:
+        UserError: where the study cannot be computed.
+    """
+    from dateline.experiment.claims import plan_study
+
+    if recipe.study is None:
+        return ""
+    plan = plan_study(recipe)
+    holes = dict.fromkeys(question.claim for question in plan.questions if not plan.seeds(question))
+    number = sum(not plan.seeds(question) for question in plan.questions)
+    said = f"study: {len(plan.questions)} findings, {number} of them holes by design"
+    said += f" (no seed in common: {', '.join(holes)})" if holes else ""
+    return said + (f"; not asked: {', '.join(plan.not_asked)}" if plan.not_asked else "")
+
+
+def _check_documents(recipe: ExperimentRecipe, source: _Source | None) -> str:
+    """Refuses runs that find nothing to read, and says which regions have too few documents, where they are known."""
+    from dateline.experiment.checks import check_mixes, few_documents
+    from dateline.tokens.store import EncodedCorpus
+
+    if source is None:
+        return ""
+    corpus = EncodedCorpus.open(source.folder)
+    check_mixes(recipe, corpus)
+    return few_documents(recipe, corpus) if source.scale == 1.0 else ""
 
 
 @dataclass(frozen=True)

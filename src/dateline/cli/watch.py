@@ -311,6 +311,8 @@ def situation(state: State) -> str:
     }
     if (outcome := state.run.get("outcome")) in ends:
         return ends[outcome]
+    from dateline.progress import span
+
     left = seconds_left(state)
     text = "no step yet" if not state.records else "time left not known" if left is None else f"{span(left)} left"
     return text + (f" (silent for {span(state.quiet)})" if state.quiet > QUIET_SECONDS else "")
@@ -322,15 +324,6 @@ def seconds_left(state: State) -> float | None:
     if not (total and train and train["tokens_per_second"]):
         return None
     return float((total - state.step) * train["tokens"] / state.step / train["tokens_per_second"])
-
-
-def span(seconds: float) -> str:
-    """Returns a length of time in two units: `3 h 12 min`."""
-    whole = round(seconds)
-    for size, unit, smaller, below in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= size:
-            return f"{whole // size} {unit} {whole % size // smaller} {below}"
-    return f"{whole} s"
 
 
 def _percent(value: float | None) -> str:

@@ -2,12 +2,15 @@
 
 from dateline.conditions.counterfactual import Condition, Conditioner, Prior, expand_conditions, parse_condition, swaps
 from dateline.conditions.dropout import Conditioning, shown_fields
-from dateline.conditions.fields import FIELDS, Field, Metadata, field_value
 from dateline.conditions.template import (
     DEFAULT_FIELDS,
+    FIELDS,
     PREFIX_FORMAT,
+    Field,
+    Metadata,
     PrefixFormat,
     chat_template,
+    field_value,
     render,
     template,
 )

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dateline.conditions.fields import FIELDS, Field, Metadata
-from dateline.conditions.template import LABELS, PREFIX_FORMAT, PrefixFormat, render
+from dateline.conditions.template import FIELDS, LABELS, PREFIX_FORMAT, Field, Metadata, PrefixFormat, render
 from dateline.errors import UserError
 from dateline.places import continent_of, country
 from dateline.records import stable_hash
@@ -46,6 +45,12 @@ def parse_condition(name: str, fields: Sequence[Field]) -> Condition:
 
     Raises:
         UserError: where the name is none of these, or the country is not one.
+
+    Example:
+        >>> parse_condition("swap:gh", ("domain", "country")).country
+        'gh'
+        >>> parse_condition("country", ("domain", "country")).fields
+        ('country',)
     """
     chosen = tuple(fields)
     if name == "gold":
@@ -106,7 +111,15 @@ def swaps(fields: Sequence[Field], countries: Sequence[str]) -> list[Condition]:
 
 
 class Conditioner:
-    """Gives every document its prefix under one condition, the same for every model and batch size."""
+    """Gives every document its prefix under one condition, the same for every model and batch size.
+
+    Example:
+        >>> lagos = Metadata(domain="punchng.com", country="ng", continent="Africa")
+        >>> london = Metadata(domain="bbc.co.uk", country="gb", continent="Europe")
+        >>> wrong = Conditioner(parse_condition("wrong", ("country",)), seed=0, pool=[lagos, london])
+        >>> wrong.prefix(lagos, "00000000000000a1")
+        'COUNTRY: gb\\n'
+    """
 
     def __init__(
         self,

@@ -6,16 +6,18 @@ when no prefix is given (MeCo, arXiv 2501.01956: ten-task average 50.3 against 5
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import numpy.typing as npt
 import pydantic
 from pydantic import model_validator
 
-from dateline.conditions.fields import Field
-from dateline.conditions.template import DEFAULT_FIELDS, LABELS
+from dateline.conditions.template import DEFAULT_FIELDS, LABELS, Field
 from dateline.config import Section
+from dateline.records import mix_bits
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Share = Annotated[float, pydantic.Field(ge=0.0, le=1.0)]
 
@@ -61,7 +63,14 @@ def shown_fields(
         seed: the run's seed.
         keys: 64-bit document keys, shape [num_documents].
         epochs: how often each document has been seen before, shape [num_documents].
+
+    Example:
+        >>> half = Conditioning(fields=("domain", "country"), dropout=0.5)
+        >>> shown_fields(half, 0, np.arange(1, 5, dtype=np.uint64), np.zeros(4, np.int64))
+        array([0, 0, 3, 3])
     """
+    import numpy as np  # here, because the options of the command line need the section and no numpy
+
     mask = np.zeros(len(keys), dtype=np.int64)
     for index, field in enumerate(conditioning.fields):
         share = conditioning.field_dropout.get(field, 0.0)
@@ -74,15 +83,11 @@ def uniform(
     seed: int, keys: npt.NDArray[np.uint64], epochs: npt.NDArray[np.int64], stream: int
 ) -> npt.NDArray[np.float64]:
     """Returns numbers in [0, 1) that depend on nothing but the arguments (splitmix64; Steele et al., 2014)."""
+    import numpy as np
+
+    step = np.uint64(0x9E3779B97F4A7C15)
     with np.errstate(over="ignore"):
-        state = _mix(keys.astype(np.uint64) + np.uint64(seed & 0xFFFFFFFFFFFFFFFF) * np.uint64(0x9E3779B97F4A7C15))
-        state = _mix(state + epochs.astype(np.uint64) * np.uint64(0xD1B54A32D192ED03))
-        state = _mix(state + np.uint64(stream))
+        state = mix_bits(keys.astype(np.uint64) + np.uint64(seed & 0xFFFFFFFFFFFFFFFF) * step + step)
+        state = mix_bits(state + epochs.astype(np.uint64) * np.uint64(0xD1B54A32D192ED03) + step)
+        state = mix_bits(state + np.uint64(stream) + step)
     return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from dateline.corpus.recipe import CorpusRecipe, NearDuplicates, NewswireSource, SplitShares
-from dateline.corpus.shards import read_articles
 
 if TYPE_CHECKING:
     from dateline.corpus.build import build_corpus, corpus_stage, submit_corpus
+    from dateline.corpus.shards import read_articles
 
 __all__ = [
     "CorpusRecipe",
@@ -21,7 +21,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # the build brings datatrove in, which whoever only reads a corpus need not load
+    # whoever only reads a recipe loads neither pyarrow nor datatrove, whoever only reads a corpus no datatrove
+    if name == "read_articles":
+        from dateline.corpus.shards import read_articles
+
+        return read_articles
     if name in ("build_corpus", "corpus_stage", "submit_corpus"):
         from dateline.corpus import build
 

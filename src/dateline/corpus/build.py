@@ -14,27 +14,100 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from datatrove.pipeline.base import PipelineStep
 
 from dateline.corpus.audit import Tally, check_coverage, summarize
 from dateline.corpus.card import dataset_card
 from dateline.corpus.executors import Stage, check_ray, run_local, run_ray, seconds_by_step, submit_slurm
-from dateline.corpus.plan import STAGE, Plan, corpus_fingerprint_parents, plan_corpus, work_folder
+from dateline.corpus.readers import Unit, expand_paths, file_fingerprint, file_size, work_units
 from dateline.corpus.recipe import CorpusRecipe
 from dateline.corpus.steps.decide import Decide
-from dateline.corpus.steps.judge import judges
+from dateline.corpus.steps.judge import Sign, judges, near_threshold
 from dateline.corpus.steps.read import Read
 from dateline.corpus.steps.shard import Shard
-from dateline.corpus.steps.sign import Sign, near_threshold
 from dateline.corpus.steps.store import Store
-from dateline.corpus.text.language import check_language
+from dateline.corpus.text.words import check_language
 from dateline.errors import UserError
-from dateline.manifest import Manifest, check_free, is_current, new_folder, read_manifest, write_manifest
+from dateline.manifest import (
+    Manifest,
+    check_free,
+    is_current,
+    new_folder,
+    read_manifest,
+    stage_fingerprint,
+    write_manifest,
+)
 from dateline.places import load_outlet_tables
 from dateline.records import SPLITS
 from dateline.stage import Stage as FolderStage
+
+STAGE = "corpus"
+PIECE_BYTES = 8 << 20
+"""Input of a task as it lies on disk; more where that would make more than MOST_PIECES."""
+MOST_PIECES = 4096
+SHARD_BYTES = 32 << 20
+"""Input of a shard, at least."""
+
+
+class Plan(NamedTuple):
+    """How a build is divided."""
+
+    parents: dict[str, str]
+    """File -> fingerprint of everything that is read."""
+    tasks: list[list[Unit]]
+    """The units that each task of the first stage reads, in order."""
+    groups: list[list[int]]
+    """The tasks whose articles make one shard, in order."""
+    fingerprint: str
+
+
+def corpus_fingerprint_parents(recipe: CorpusRecipe) -> dict[str, str]:
+    """Returns path -> fingerprint of every file that the recipe reads, without building anything.
+
+    Local files are read once for it; the newswire has none.
+    """
+    return {path: file_fingerprint(path) for path in (*expand_paths(recipe.paths), *recipe.outlets)}
+
+
+def plan_corpus(recipe: CorpusRecipe) -> Plan:
+    """Returns the plan of a build.
+
+    Raises:
+        UserError: where a path or file does not exist or is of no known kind.
+    """
+    parents = corpus_fingerprint_parents(recipe)
+    files = [path for path in parents if path not in recipe.outlets]
+    units = work_units(files) if recipe.newswire is None else [Unit("newswire", ())]
+    sizes = [sum(map(file_size, unit.files)) for unit in units]
+    tasks = _consecutive(sizes, max(PIECE_BYTES, sum(sizes) // MOST_PIECES))
+    task_sizes = [sum(sizes[number] for number in task) for task in tasks]
+    return Plan(
+        parents,
+        [[units[number] for number in task] for task in tasks],
+        _consecutive(task_sizes, SHARD_BYTES),
+        stage_fingerprint(STAGE, recipe.model_dump(mode="json"), parents),
+    )
+
+
+def work_folder(out: Path, plan: Plan) -> Path:
+    """Returns where a build keeps its unfinished work: beside the result, under its fingerprint."""
+    return out.with_name(f".{out.name}.work") / plan.fingerprint
+
+
+def _consecutive(sizes: list[int], wanted: int) -> list[list[int]]:
+    """Groups neighbours until a group has the wanted size; one of unknown size (0) stands alone."""
+    groups: list[list[int]] = []
+    size = wanted
+    for number, own in enumerate(sizes):
+        if size >= wanted or not own:
+            groups.append([])
+            size = 0
+        groups[-1].append(number)
+        size += own or wanted
+    return groups
+
 
 PACKAGES = ("pyarrow", "py3langid", "tldextract", "datatrove", "rensa")
 
@@ -52,7 +125,13 @@ class CorpusStage(FolderStage):
 
 
 def corpus_stage(recipe: CorpusRecipe) -> CorpusStage:
-    """Returns the stage that builds a corpus on this machine."""
+    """Returns the stage that builds a corpus on this machine.
+
+    Example:
+        >>> recipe = CorpusRecipe(paths=("news/*.jsonl",), language="en")
+        >>> corpus_stage(recipe).ensure(Path("runs/corpus")).counts["kept"]  # built, unless it is there
+        9812
+    """
     data = recipe.model_dump(mode="json")
     return CorpusStage(STAGE, data, corpus_fingerprint_parents(recipe), building=recipe)
 
@@ -77,6 +156,11 @@ def build_corpus(
     Raises:
         UserError: where `out` is taken, a path does not exist, nothing can be read or is left, or a country has test
             documents and no training documents.
+
+    Example:
+        >>> recipe = CorpusRecipe(newswire=NewswireSource(articles=3000))
+        >>> build_corpus(recipe, Path("runs/corpus"), workers=2).counts
+        {'in': 3000, 'kept': 3000, 'train': 2700, 'validation': 151, 'test': 149}
     """
     plan = _checked_plan(recipe, out, overwrite=overwrite)
     work = work_folder(out, plan)

@@ -23,7 +23,7 @@ from datatrove.executor.slurm import SlurmPipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 from datatrove.utils.stats import PipelineStats
 
-from dateline.corpus.heartbeat import beats
+from dateline.corpus.work import beats
 from dateline.errors import UserError
 from dateline.progress import progress
 

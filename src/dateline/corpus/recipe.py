@@ -8,14 +8,14 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from dateline.config import Section
-from dateline.corpus.readers.columns import Columns
+from dateline.corpus.readers.reader import Columns
 
 
 class NewswireSource(Section):
     """The embedded newswire instead of files."""
 
-    articles: int = Field(gt=0)
-    """How many articles are written."""
+    articles: int = Field(10_000, gt=0)
+    """How many articles are written, before duplicates are removed."""
     seed: int = 0
     """The same seed gives the same articles."""
 

@@ -83,6 +83,11 @@ def read_articles(
 
     Raises:
         UserError: where the folder is no finished corpus, or a column or split does not exist.
+
+    Example:
+        >>> article = next(read_articles(Path("runs/corpus"), ["title", "country"], split="test"))
+        >>> article.title, article.country
+        ('School meals programme returns in Arusha', 'tz')
     """
     require_manifest(corpus_folder, "corpus", f"dateline corpus RECIPE --out {corpus_folder}")
     unknown = [name for name in columns or () if name not in ARTICLE_COLUMNS]

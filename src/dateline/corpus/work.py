@@ -1,4 +1,4 @@
-"""The folder in which a corpus is built, task by task.
+"""The folder in which a corpus is built, task by task, and how far the tasks have come.
 
 Every task's folder appears under its name whole or not at all, so that a killed task leaves nothing and two processes
 that happen to do the same task do no harm.
@@ -10,6 +10,7 @@ that happen to do the same task do no harm.
     pieces/00012/dropped/*.jsonl.gz, tally.json
     decisions/00012.npy            a `DECISION` an article, and also_at.json where copies were removed
     shards/00003/...               the finished files of one shard
+    progress/pieces/00012          how many documents a task has passed, for progress bars only
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
@@ -119,3 +121,50 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
 def article_of(row: dict[str, str], split: str, also_at: tuple[str, ...]) -> Article:
     """Returns a stored row as an article of the finished corpus."""
     return Article(**{name: row[name] for name in ARTICLE_FIELDS}, split=split, also_at=also_at)
+
+
+EVERY = 200
+
+
+class Heartbeat:
+    """Counts the documents of one task; the file is rewritten every 200."""
+
+    def __init__(self, work: Path, stage: str, rank: int) -> None:
+        folder = work / "progress" / stage
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = (folder / f"{rank:05d}").open("w", encoding="ascii")
+        self._done = 0
+
+    def count(self) -> None:
+        """Adds one document."""
+        self._done += 1
+        if self._done % EVERY == 0:
+            self._write()
+
+    def close(self) -> None:
+        """Writes the last count."""
+        self._write()
+        self._file.close()
+
+    def _write(self) -> None:
+        self._file.seek(0)
+        self._file.write(f"{self._done}\n")
+        self._file.flush()
+
+    def __enter__(self) -> Heartbeat:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def beats(work: Path, stage: str) -> int:
+    """Returns how many documents all tasks of a stage have passed so far."""
+    return sum(_number(path) for path in (work / "progress" / stage).glob("*"))
+
+
+def _number(path: Path) -> int:
+    written = path.read_text(encoding="ascii").strip()
+    return int(written) if written.isdecimal() else 0

@@ -34,23 +34,32 @@ class Documents:
     """Whether the model has another tokenizer than the corpus."""
 
 
-def take_documents(corpus: EncodedCorpus, protocol: Protocol, subject: Subject) -> Documents:
-    """Returns the documents that the protocol names, in the model's tokens.
+def sample_documents(corpus: EncodedCorpus, protocol: Protocol) -> npt.NDArray[np.int64]:
+    """Returns which documents of a corpus the protocol names, ascending.
 
     Raises:
-        UserError: where the split is empty, or where the corpus's tokenizer does not give back the text.
+        UserError: where the split is empty.
     """
     members = corpus.select(protocol.split)
     if not len(members):
         present = ", ".join(sorted(set(corpus.splits))) or "none"
         raise UserError(f"{corpus.folder}: no documents in split '{protocol.split}' (there are: {present})")
     places = corpus.continents if protocol.group == "continent" else corpus.countries
-    chosen = members[protocol.sample([corpus.ids[i] for i in members], [str(places[i]) for i in members])]
+    return members[protocol.sample([corpus.ids[i] for i in members], [str(places[i]) for i in members])]
+
+
+def take_documents(corpus: EncodedCorpus, protocol: Protocol, subject: Subject) -> Documents:
+    """Returns the documents that the protocol names, in the model's tokens.
+
+    Raises:
+        UserError: as `sample_documents`, or where the corpus's tokenizer does not give back the text.
+    """
+    chosen = sample_documents(corpus, protocol)
     bodies, num_bytes, retokenized = _bodies(corpus, chosen, subject)
     full = np.array([len(body) > 0 for body in bodies])
     if not full.any():
         raise UserError(f"{corpus.folder}: all {len(bodies)} documents of split '{protocol.split}' are empty")
-    drops = {"not in the sample": len(members) - len(chosen), "empty body": int((~full).sum())}
+    drops = {"not in the sample": len(corpus.select(protocol.split)) - len(chosen), "empty body": int((~full).sum())}
     kept = chosen[full]
     return Documents(
         ids=[corpus.ids[index] for index in kept],
@@ -67,8 +76,7 @@ def encode_prefixes(subject: Subject, conditioner: Conditioner, documents: Docum
     texts = [
         conditioner.prefix(metadata, name) for metadata, name in zip(documents.metadata, documents.ids, strict=True)
     ]
-    distinct = sorted(set(texts) - {""})
-    tokens = {"": np.zeros(0, dtype=np.int32), **dict(zip(distinct, subject.encode(distinct), strict=True))}
+    tokens = subject.encode_each(texts)
     return [tokens[text] for text in texts]
 
 

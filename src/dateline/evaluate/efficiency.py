@@ -18,7 +18,7 @@ import numpy.typing as npt
 from dateline.conditions import Condition, Conditioner, parse_condition
 from dateline.errors import UserError
 from dateline.evaluate.documents import Documents, check_tokens, encode_prefixes, take_documents
-from dateline.evaluate.losses import score_bodies, sum_finite
+from dateline.evaluate.losses import score_documents
 from dateline.evaluate.recipe import Efficiency
 from dateline.manifest import Manifest, require_manifest
 from dateline.model.load import Subject, load_subject, model_fingerprint, trained_fields
@@ -167,17 +167,8 @@ def _losses(
     protocol = options.protocol
     prefixes = encode_prefixes(subject, _conditioner(subject, documents, options, condition), documents)
     check_tokens(protocol, subject, documents, {condition.name: prefixes})
-    losses = score_bodies(
-        subject,
-        protocol,
-        prefixes,
-        documents.bodies,
-        batch_tokens=options.batch_tokens,
-        precision=options.precision,
-        what=what,
-    )
-    nll = sum_finite(losses, documents.ids, what, options.precision)
-    return nll, np.array([len(part) for part in losses], dtype=np.int64)
+    _, nll, counts = score_documents(subject, documents, prefixes, options, what, what)
+    return nll, counts
 
 
 def _conditioner(subject: Subject, documents: Documents, options: Efficiency, condition: Condition) -> Conditioner:

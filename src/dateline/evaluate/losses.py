@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dateline.errors import UserError
+from dateline.evaluate.documents import Documents
 from dateline.evaluate.protocol import Protocol, Tokens
+from dateline.evaluate.recipe import Efficiency, Perplexity
 from dateline.model.load import Precision, Subject
 from dateline.progress import progress
 
@@ -49,6 +51,43 @@ def score_bodies(
     for owner, chunk in zip(owners, losses, strict=True):
         chunks[owner].append(chunk)
     return [np.concatenate(several) for several in chunks]
+
+
+def score_documents(
+    subject: Subject,
+    documents: Documents,
+    prefixes: Sequence[Tokens],
+    options: Perplexity | Efficiency,
+    what: str,
+    whose: str,
+) -> tuple[list[npt.NDArray[np.float32]], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Scores a sample under one condition.
+
+    Args:
+        subject: the model.
+        documents: the sample.
+        prefixes: tokens of each document's prefix.
+        options: protocol, batch and precision.
+        what: is scored, for the progress line.
+        whose: run and condition, for messages.
+
+    Returns:
+        The losses of each document's scored tokens; their sums in nats and their numbers, of shape [documents].
+
+    Raises:
+        UserError: where a loss is not finite.
+    """
+    losses = score_bodies(
+        subject,
+        options.protocol,
+        prefixes,
+        documents.bodies,
+        batch_tokens=options.batch_tokens,
+        precision=options.precision,
+        what=what,
+    )
+    nll = sum_finite(losses, documents.ids, whose, options.precision)
+    return losses, nll, np.array([len(part) for part in losses], dtype=np.int64)
 
 
 def sum_finite(

@@ -24,7 +24,7 @@ from dateline.conditions import (
 )
 from dateline.errors import UserError
 from dateline.evaluate.documents import check_tokens, count_unknown, encode_prefixes, scored_bytes, take_documents
-from dateline.evaluate.losses import score_bodies, sum_finite
+from dateline.evaluate.losses import score_documents
 from dateline.evaluate.parts import PARTS, TITLE_IN_URL, count_leaks, find_title, leaks, sum_parts
 from dateline.evaluate.recipe import Perplexity
 from dateline.manifest import require_manifest
@@ -123,17 +123,8 @@ def _score(model: Path, options: Perplexity, shown: Sequence[Field], origin: Ori
     titles = [find_title(subject.tokenizer, body) for body in documents.bodies]
     found: dict[str, Scored] = {}
     for name, heads in prefixes.items():
-        losses = score_bodies(
-            subject,
-            protocol,
-            heads,
-            documents.bodies,
-            batch_tokens=options.batch_tokens,
-            precision=options.precision,
-            what=name,
-        )
-        nll = sum_finite(losses, documents.ids, f"run '{origin.run}' under '{name}'", options.precision)
-        counts = np.array([len(part) for part in losses], dtype=np.int64)
+        whose = f"run '{origin.run}' under '{name}'"
+        losses, nll, counts = score_documents(subject, documents, heads, options, name, whose)
         parts = (None, None) if name.startswith("swap:") else sum_parts(losses, titles)
         fields = "+".join(conditioners[name].shown())
         found[name] = Scored(fields, nll, counts, scored_bytes(subject, documents, counts), *parts)

@@ -13,10 +13,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from dateline.config import Section, fingerprint
@@ -24,9 +22,12 @@ from dateline.errors import UserError
 from dateline.records import stable_hash
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from dateline.model.scoring import Segment
 
-Tokens = npt.NDArray[np.int32]
+Tokens: TypeAlias = "npt.NDArray[np.int32]"
 
 
 class Protocol(Section):
@@ -84,6 +85,8 @@ class Protocol(Section):
             ids: of the split's documents.
             groups: continent or country of each; needed where `per_group` is set.
         """
+        import numpy as np  # here, because the options of the command line need the section and no numpy
+
         if self.num_documents is None and self.per_group is None:
             return np.arange(len(ids), dtype=np.int64)
         ranked = sorted(range(len(ids)), key=lambda i: (stable_hash("sample", str(self.seed), ids[i]), ids[i]))
@@ -145,6 +148,8 @@ class Protocol(Section):
         Raises:
             UserError: where the prefix is too long.
         """
+        import numpy as np
+
         from dateline.model.scoring import Segment
 
         self.check_prefix(len(prefix), "a document")

@@ -6,7 +6,7 @@ Runs are told apart by what they are, the columns of `runs.parquet`, never by na
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from dateline.conditions import DEFAULT_FIELDS, Conditioning, parse_condition
@@ -15,7 +15,6 @@ from dateline.errors import UserError
 from dateline.experiment.grid import PlannedRun, expand
 from dateline.experiment.recipe import ExperimentRecipe
 from dateline.experiment.verdicts import SHARE
-from dateline.manifest import Manifest
 from dateline.scores import Run
 from dateline.tokens.mix import Mix
 
@@ -47,37 +46,13 @@ CLAIMS = {
     "dropout_gain": "conditioned, scored with its prefix - plain",
 }
 """Claim -> what is subtracted from what, in the order of the table."""
-PLAIN_DROPOUT = 1.0
-
-
-class Model(NamedTuple):
-    """What a run is, but for its seed: columns of the table of runs."""
-
-    size: str
-    trained_on: str
-    left_out: str
-    fields: str
-    dropout: float
-    cooldown: float
-    mix: str
-    budget: str
-
-    @classmethod
-    def of(cls, run: Run) -> Model:
-        """Returns what a run is; a plain run has no prefix to cool down from."""
-        values = asdict(run)
-        model = cls(*(values[name] for name in cls._fields))
-        return model if model.fields else model.plain()
-
-    def plain(self) -> Model:
-        """Returns the model without metadata that differs in nothing else."""
-        return self._replace(fields="", dropout=PLAIN_DROPOUT, cooldown=0.0)
 
 
 class Side(NamedTuple):
     """A model under a condition."""
 
-    model: Model
+    model: Run
+    """Its kind: `Run.kind`."""
     condition: str
 
 
@@ -115,10 +90,15 @@ class Plan(NamedTuple):
     """What a recipe's runs can answer."""
 
     questions: list[Question]
-    runs: dict[Model, dict[int, PlannedRun]]
-    """By what they are and by seed."""
+    runs: dict[Run, dict[int, PlannedRun]]
+    """By their kind and by seed."""
     not_asked: list[str]
     """Claims that they do not answer."""
+
+    def seeds(self, question: Question) -> list[int]:
+        """Returns the seeds with which all models of a question are trained; without any, it has no effect."""
+        planned = [self.runs[side.model] for side in question.sides]
+        return [seed for seed in planned[0] if all(seed in seeds for seeds in planned)]
 
 
 def plan_study(recipe: ExperimentRecipe) -> Plan:
@@ -128,14 +108,14 @@ def plan_study(recipe: ExperimentRecipe) -> Plan:
         recipe: of the experiment.
 
     Raises:
-        UserError: where conditions are scored on different tokens, or two runs are the same model by their columns.
+        UserError: where conditions are scored on different tokens, two runs are the same model by their columns, or
+            the runs answer no claim.
     """
     if recipe.evaluate.protocol.name != "strict":
         raise UserError("a study compares runs on the same tokens; set evaluate.protocol.name to strict")
-    runs: dict[Model, dict[int, PlannedRun]] = {}
-    untrained = Manifest.of("train", {}, {}, counts={"steps": 0, "body_tokens": 0})
+    runs: dict[Run, dict[int, PlannedRun]] = {}
     for run in expand(recipe, ""):
-        seeds = runs.setdefault(Model.of(run.identity(recipe.corpus, untrained, "")), {})
+        seeds = runs.setdefault(run.identity(recipe.corpus).kind(), {})
         if run.recipe.seed in seeds:
             raise UserError(
                 f"runs '{seeds[run.recipe.seed].name}' and '{run.name}' have the same size, regions, fields, dropout, "
@@ -143,27 +123,32 @@ def plan_study(recipe: ExperimentRecipe) -> Plan:
             )
         seeds[run.recipe.seed] = run
     questions = sorted(_questions(recipe, runs), key=lambda question: list(CLAIMS).index(question.claim))
+    if not questions:
+        raise UserError(
+            f"{recipe.name}: its runs answer no claim of a study; a recipe for one has runs with and without fields, "
+            "such as recipes/study-newswire.yaml"
+        )
     asked = {question.claim for question in questions}
     return Plan(questions, runs, [claim for claim in CLAIMS if claim not in asked])
 
 
-def _questions(recipe: ExperimentRecipe, runs: dict[Model, dict[int, PlannedRun]]) -> Iterator[Question]:
+def _questions(recipe: ExperimentRecipe, runs: dict[Run, dict[int, PlannedRun]]) -> Iterator[Question]:
     corpus = recipe.corpus
     everywhere, absent = "+".join(corpus.countries) or "all", "+".join(dict.fromkeys(corpus.held_out))  # as identity()
     main = _main(recipe, runs, everywhere)
     if main is None:
         return
     same: dict[str, Any] = {"fields": main.fields, "dropout": main.dropout, "cooldown": main.cooldown, "mix": main.mix}
-    wholes = {size: main._replace(size=size) for size in dict.fromkeys(model.size for model in runs)}
+    wholes = {size: replace(main, size=size) for size in dict.fromkeys(model.size for model in runs)}
     locals_ = [
         model
         for model in runs
-        if model.trained_on != everywhere and model.left_out == absent and model._replace(**same) == model
+        if model.trained_on != everywhere and model.left_out == absent and replace(model, **same) == model
     ]
     left = [
         (model, [name for name in split_names(model.left_out) if name not in corpus.held_out])
         for model in runs
-        if model.left_out != absent and model._replace(**same, trained_on=everywhere, budget=main.budget) == model
+        if model.left_out != absent and replace(model, **same, trained_on=everywhere, budget=main.budget) == model
     ]
     regions = list(dict.fromkeys([*(model.trained_on for model in locals_), *("+".join(names) for _, names in left)]))
 
@@ -213,10 +198,10 @@ def _questions(recipe: ExperimentRecipe, runs: dict[Model, dict[int, PlannedRun]
                 sides = [Side(model, condition)], [Side(model, "none")]
                 yield from ask(4, "left_out_field", region, *sides, detail=condition)
     for model in runs:
-        if model.fields and model == wholes[model.size]._replace(fields=model.fields):
+        if model.fields and model == replace(wholes[model.size], fields=model.fields):
             yield from ask(5, "fields", "all", [Side(model, "gold")], [Side(model.plain(), "none")])
     for whole in wholes.values():
-        natural, equal = whole._replace(mix="natural"), whole._replace(mix="equal by continent")
+        natural, equal = replace(whole, mix="natural"), replace(whole, mix="equal by continent")
         for region in ("all", *regions):
             sides = [Side(natural, "gold")], [Side(equal, "gold")]
             yield from ask(5, "balance_with", region, *sides, comparable=False)
@@ -224,7 +209,7 @@ def _questions(recipe: ExperimentRecipe, runs: dict[Model, dict[int, PlannedRun]
             yield from ask(5, "balance_without", region, *sides, comparable=False)
     for model in runs:
         changed: dict[str, Any] = {"dropout": model.dropout, "cooldown": model.cooldown}
-        if model.fields and model == wholes[model.size]._replace(**changed):
+        if model.fields and model == replace(wholes[model.size], **changed):
             more = {
                 "detail": f"dropout {model.dropout:g}, cooldown {model.cooldown:g}",
                 "comparable": model.dropout == 0 and model.cooldown == 0,
@@ -234,7 +219,7 @@ def _questions(recipe: ExperimentRecipe, runs: dict[Model, dict[int, PlannedRun]
             yield from ask(6, "dropout_gain", "all", [Side(model, "gold")], plain, **more)
 
 
-def _main(recipe: ExperimentRecipe, runs: dict[Model, dict[int, PlannedRun]], everywhere: str) -> Model | None:
+def _main(recipe: ExperimentRecipe, runs: dict[Run, dict[int, PlannedRun]], everywhere: str) -> Run | None:
     """Returns the conditioned model that a recipe is about, which all others are variations of.
 
     It is the one trained on everything that agrees most with the recipe's defaults in fields, dropout, cooldown, mix
@@ -244,7 +229,7 @@ def _main(recipe: ExperimentRecipe, runs: dict[Model, dict[int, PlannedRun]], ev
     mix = Mix.model_validate(recipe.defaults.get("mix", {}))
     budget = recipe.defaults.get("train", {}).get("budget", "same_steps")
 
-    def agreement(model: Model) -> int:
+    def agreement(model: Run) -> int:
         run = next(iter(runs[model].values())).recipe
         return sum(
             (
@@ -267,7 +252,7 @@ def split_names(joined: str) -> tuple[str, ...]:
     return tuple(name for name in joined.split("+") if name)
 
 
-def _conditions(recipe: ExperimentRecipe, model: Model) -> list[str]:
+def _conditions(recipe: ExperimentRecipe, model: Run) -> list[str]:
     """Returns the names of the conditions under which a model is scored."""
     fields: Any = split_names(model.fields)
     scored = recipe.evaluate.conditions if fields else ("none",)

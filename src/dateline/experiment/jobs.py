@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -23,12 +23,13 @@ from typing import IO, Any, NamedTuple, NoReturn
 import yaml
 
 from dateline.config import fingerprint, load_recipe
-from dateline.errors import Interrupted, TrainingDiverged, UserError, one_line
+from dateline.errors import Interrupted, TrainingDiverged, UserError, in_words, is_full_disk, one_line
 from dateline.experiment.recipe import ExperimentRecipe
 from dateline.jobs import LOCAL_MINUTES, MAX_TIMEOUTS, Job, Workers, jobs_folder, slurm_errors, slurm_executor
 from dateline.manifest import write_atomically
 from dateline.stage import say
 from dateline.train.guard import collect_signals
+from dateline.train.parallel import RemoteRankFailure, is_first
 
 HOLDER = ".experiment"
 """Name of the lock that the process of an experiment holds."""
@@ -42,6 +43,10 @@ class Failure(NamedTuple):
 
     run: str
     error: Exception
+
+    def __str__(self) -> str:
+        """Returns the reason in one line."""
+        return one_line(in_words(self.error))
 
 
 def carry_out(
@@ -84,19 +89,21 @@ def carry_out(
         if failure is not None:
             failures.append(failure)
             if len(runs) > 1:
-                say(f"{run}: failed: {one_line(str(failure.error))}")
+                say(f"{run}: failed: {failure}")
     return failures
 
 
 def _attempt(recipe: ExperimentRecipe, out: Path, run: str, work: Work, second: bool) -> Failure | None:
     """Works on a run in this process."""
     try:
-        with _alone(out, run):
+        with _alone(out, run) if is_first() else nullcontext():
             work(recipe, out, run, second)
     except Exception as error:
         if isinstance(error, Interrupted):
             raise
-        if not isinstance(error, (UserError, TrainingDiverged, OSError)):
+        if isinstance(error, RemoteRankFailure):
+            return None  # which the other process tells
+        if not (isinstance(error, (UserError, TrainingDiverged, OSError)) or is_full_disk(error)):
             traceback.print_exc()  # not foreseen: whoever mends it needs to know where
         return Failure(run, error)
     return None
@@ -148,7 +155,7 @@ def _gpus() -> int:
 
 @dataclass(frozen=True)
 class RunJob(Job):
-    """One run as a job; its result is None, or the kind and the text of the error."""
+    """One run as a job; the result of each of its processes is None, or the kind and the text of the error."""
 
     recipe: str
     """Copy of the experiment's recipe."""
@@ -172,7 +179,7 @@ class RunJob(Job):
             threading.Thread(target=_follow, args=(Path(self.out),), daemon=True).start()
         recipe = load_recipe(ExperimentRecipe, Path(self.recipe))
         failure = _attempt(recipe, Path(self.out), self.run, self.call, self.second)
-        return None if failure is None else (type(failure.error).__name__, str(failure.error))
+        return None if failure is None else (type(failure.error).__name__, str(failure))
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
@@ -235,9 +242,9 @@ def _side_by_side(
                         tail.show()
                         del running[run]
                         free.append(slot)
-                        found = _outcome(run, submitted, stopped=bool(stop))
+                        found = _outcome(run, submitted, here=True, stopped=bool(stop))
                         for failure in found:
-                            say(f"{run}: failed: {one_line(str(failure.error))}")
+                            say(f"{run}: failed: {failure}")
                         failures += found
         except BaseException:
             for submitted, _, _ in running.values():
@@ -249,20 +256,18 @@ def _side_by_side(
     return failures
 
 
-def _outcome(run: str, job: Any, *, stopped: bool = False) -> list[Failure]:
+def _outcome(run: str, job: Any, *, here: bool = False, stopped: bool = False) -> list[Failure]:
     """Returns the failure of an ended job, in a list; empty where it succeeded, or was stopped with the others."""
-    error = job.exception()
-    if error is not None:
+    lost = here and not job.paths.result_pickle.exists()  # elsewhere the file may come late
+    if lost or job.exception() is not None:
         if stopped:
             return []
         lines = [line for line in (job.stderr() or "").splitlines() if line.strip() and not _is_submitit(line)]
         last = f"; its last line: {lines[-1].strip()}" if lines else ""
         return [Failure(run, RuntimeError(f"its process ended without a result{last} (log: {job.paths.stderr})"))]
-    told: tuple[str, str] | None = job.result()
-    if told is None:
-        return []
+    told: list[tuple[str, str]] = [result for result in job.results() if result is not None]
     kinds: dict[str, type[Exception]] = {"UserError": UserError, "TrainingDiverged": TrainingDiverged}
-    return [Failure(run, kinds.get(told[0], RuntimeError)(told[1]))]
+    return [Failure(run, kinds.get(kind, RuntimeError)(text)) for kind, text in told[:1]]
 
 
 @dataclass

@@ -176,11 +176,12 @@ class Grid(Section):
                 raise ValueError(f"{where}: names no axis; known are {', '.join(self.axes)}")
             for values in itertools.product(*(self._values(axis, block[axis], where) for axis in named)):
                 name, settings = "-".join(values), dict[str, Any]()
-                for axis, value in zip(named, values, strict=True):
+                chosen = dict(zip(named, values, strict=True))
+                for axis, value in chosen.items():
                     settings = overlay(settings, self.axes[axis][value])
                 if name in result:
                     raise ValueError(f"{where}: run '{name}' is there already; two runs of a grid have one identity")
-                result[name] = Family(settings, own)
+                result[name] = Family(settings, own, chosen)
         return result
 
     def _values(self, axis: str, given: Any, where: str) -> list[str]:
@@ -204,6 +205,8 @@ class Family(NamedTuple):
     settings: dict[str, Any]
     """The sections in which it differs from the defaults."""
     seeds: tuple[int, ...]
+    values: dict[str, str] = {}
+    """Axis -> value of a run of the grid."""
 
 
 def _seeds(given: Any, where: str) -> tuple[int, ...]:

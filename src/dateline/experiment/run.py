@@ -10,12 +10,15 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from dateline.corpus import corpus_stage
-from dateline.errors import Interrupted, RunsFailed, UserError, one_line
+from dateline.errors import Interrupted, RunsFailed, UserError
 from dateline.evaluate.recipe import MEASURES
+from dateline.experiment.checks import check_mixes, few_documents
+from dateline.experiment.claims import plan_study
 from dateline.experiment.comparisons import plain_run, score_table
 from dateline.experiment.grid import PlannedRun, expand
 from dateline.experiment.jobs import Failure, carry_out, held
@@ -29,6 +32,7 @@ from dateline.stage import Stage, say
 from dateline.tokens.encode import encode_stage
 from dateline.tokens.store import EncodedCorpus
 from dateline.train.loop import train_stage
+from dateline.train.parallel import is_first
 
 STAGE = "experiment"
 SUMMARY = "summary.json"
@@ -48,7 +52,7 @@ def run_experiment(
         slurm: what to ask Slurm for, as `jobs.slurm_parameters` gives it.
 
     Raises:
-        UserError: where recipe and data do not fit, or the folder is another stage's.
+        UserError: where recipe and data do not fit, its study cannot be computed, or the folder is another stage's.
         TrainingDiverged: where the only run, or every run, fails; what was finished before is kept.
         RunsFailed: where some runs fail; tables are written of the others, and no manifest.
         Interrupted: after a signal; the same command continues.
@@ -59,6 +63,8 @@ def run_experiment(
         'experiment'
     """
     _check_folder(out)
+    if recipe.study is not None:
+        plan_study(recipe)
     out.mkdir(parents=True, exist_ok=True)
     with held(out):
         return _run(recipe, out, workers, slurm)
@@ -70,6 +76,10 @@ def _run(recipe: ExperimentRecipe, out: Path, workers: Workers, slurm: dict[str,
     corpus = corpus_stage(recipe.corpus).ensure(out / "corpus")
     encoded = encode_stage(recipe.encode, out / "corpus").ensure(out / "encoded")
     parents = {"corpus": corpus.fingerprint, "encoded": encoded.fingerprint}
+    documents = EncodedCorpus.open(out / "encoded")
+    check_mixes(recipe, documents)
+    if few := few_documents(recipe, documents):
+        say(few)
     runs = expand(recipe, str(out / "encoded"))
     failed: dict[str, Failure] = {}
     for second in (False, True):
@@ -81,10 +91,10 @@ def _run(recipe: ExperimentRecipe, out: Path, workers: Workers, slurm: dict[str,
             failure.run: failure
             for failure in carry_out(recipe, out, todo, work_on, second=second, workers=workers, slurm=slurm)
         }
-        if len(failed) == len(runs):
-            raise next(iter(failed.values())).error
         if not second:
             done = [run for run in runs if run.name not in failed]
+        if not done:
+            raise next(iter(failed.values())).error
     made = {
         place: manifest
         for run in done
@@ -101,7 +111,7 @@ def _run(recipe: ExperimentRecipe, out: Path, workers: Workers, slurm: dict[str,
     summary = summarize(recipe, done, out, scores)
     write_summary(out, {"seconds": round(time.monotonic() - started, 1), **summary})
     if failed:
-        reasons = "; ".join(f"{name}: {one_line(str(failure.error))}" for name, failure in failed.items())
+        reasons = "; ".join(f"{name}: {failure}" for name, failure in failed.items())
         raise RunsFailed(
             f"{len(failed)} of {len(runs)} runs failed ({reasons}); tables and report hold the others; the same "
             "command tries again what failed"
@@ -122,8 +132,11 @@ def work_on(recipe: ExperimentRecipe, out: Path, name: str, second: bool) -> Non
     """
     runs = expand(recipe, str(out / "encoded"))
     run = next(run for run in runs if run.name == name)
+    stages = _stages(recipe, runs, run, out, second)
+    if not is_first():  # several processes train a run, and one of them takes its measures
+        stages = islice(stages, 0 if second else 1)
     try:
-        for stage, place in _stages(recipe, runs, run, out, second):
+        for stage, place in stages:
             stage.ensure(out / place)
     except Interrupted as stopped:  # an experiment knows no --resume
         raise Interrupted(str(stopped).replace("continue with --resume", "the same command continues")) from None

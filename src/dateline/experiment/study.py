@@ -24,7 +24,6 @@ from dateline.evaluate.parts import leaks
 from dateline.experiment.claims import (
     CLAIMS,
     EXPERIMENTS,
-    Model,
     Plan,
     Question,
     Side,
@@ -38,7 +37,7 @@ from dateline.experiment.published import published_effect
 from dateline.experiment.recipe import ExperimentRecipe
 from dateline.experiment.verdicts import SHARE, VERDICTS, Study, judge, rule_in_words
 from dateline.manifest import write_atomically
-from dateline.scores import LOSSES, Finding, Score, read_losses, read_runs, read_scores, where, write_findings
+from dateline.scores import LOSSES, Finding, Run, Score, read_losses, read_runs, read_scores, where, write_findings
 from dateline.statistics import cluster_sums, difference_estimate, holm_by_family, resampled_sums
 
 Floats = npt.NDArray[np.float64]
@@ -71,11 +70,6 @@ def study(recipe: ExperimentRecipe, out: Path) -> Result:
         UserError: where the recipe cannot be planned, or tables are missing or do not fit together.
     """
     plan = plan_study(recipe)
-    if not plan.questions:
-        raise UserError(
-            f"{out}: its runs answer no claim of a study; a recipe for one has runs with and without fields, such as "
-            "recipes/study-newswire.yaml"
-        )
     rule = recipe.study or Study()
     computed = _Computation(recipe, out, plan)
     findings = _judged([computed.finding(question) for question in plan.questions], rule)
@@ -126,8 +120,8 @@ class _Computation:
     """Reads the tables of an experiment, and computes one finding after another."""
 
     def __init__(self, recipe: ExperimentRecipe, out: Path, plan: Plan) -> None:
-        self.recipe, self.out, self.runs = recipe, out, plan.runs
-        self.names = {(Model.of(run), run.seed): run.run for run in read_runs(out)}
+        self.recipe, self.out, self.plan, self.runs = recipe, out, plan, plan.runs
+        self.names = {(run.kind(), run.seed): run.run for run in read_runs(out)}
         self._losses: dict[str, pa.Table | None] = {}
         self.efficiency = self._efficiency_rows()
         found = [table for model, seed in self.names if (table := self._whole(model, seed)) is not None]
@@ -154,7 +148,7 @@ class _Computation:
             raise UserError(f"{self.out}/corpus: has no document {unknown[0]}, which was scored; evaluate again")
         return IdealLearner([articles[identifier] for identifier in ids], self.recipe.corpus)
 
-    def _whole(self, model: Model, seed: int) -> pa.Table | None:
+    def _whole(self, model: Run, seed: int) -> pa.Table | None:
         """Returns the losses of whole documents of a run; None where there are none."""
         name = self.names.get((model, seed), "")
         if name not in self._losses:
@@ -224,10 +218,8 @@ class _Computation:
 
     def _seeds(self, question: Question) -> tuple[list[int], list[str]]:
         """Returns the seeds for which all sides are there, and the runs that are planned and not there."""
-        planned = [self.runs[side.model] for side in question.sides]
-        common = [seed for seed in planned[0] if all(seed in seeds for seeds in planned)]
         there, missing = [], dict[str, None]()
-        for seed in common:
+        for seed in self.plan.seeds(question):
             absent = [
                 self.runs[side.model][seed].name for side in question.sides if self._table(side, seed, question) is None
             ]

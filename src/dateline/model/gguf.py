@@ -20,8 +20,7 @@ import numpy.typing as npt
 import torch
 
 from dateline import __version__
-from dateline.conditions.fields import FIELDS, Field, Metadata
-from dateline.conditions.template import DEFAULT_FIELDS, render
+from dateline.conditions.template import DEFAULT_FIELDS, FIELDS, Field, Metadata, render
 from dateline.errors import UserError
 from dateline.manifest import write_atomically
 from dateline.records import body_text

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -151,6 +151,11 @@ class Subject:
         """
         return encode_texts(self.tokenizer, texts)
 
+    def encode_each(self, texts: Iterable[str]) -> dict[str, Tokens]:
+        """Returns text -> its tokens; equal texts are encoded once, and the empty one has none."""
+        distinct = sorted({*texts} - {""})
+        return {"": np.zeros(0, dtype=np.int32), **dict(zip(distinct, self.encode(distinct), strict=True))}
+
     def check_fits(self, largest: int) -> None:
         """Refuses token ids that the model has no embedding for.
 
@@ -199,6 +204,12 @@ def load_subject(folder: Path, *, device: str = "auto", precision: Precision = "
 
     Raises:
         UserError: where something is missing, unreadable or does not fit together.
+
+    Example:
+        >>> subject = load_subject(Path("runs/first"), device="cpu")
+        >>> nats = score_segments(subject.model, [Segment(np.array([subject.bos, 7, 8, 9]), num_scored=3)])
+        >>> nats.shape
+        (1,)
     """
     folder = model_folder(folder)
     if precision not in get_args(Precision):

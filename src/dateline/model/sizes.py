@@ -49,7 +49,12 @@ class ModelRecipe(Section):
 
 
 def num_parameters(recipe: ModelRecipe, vocab_size: int) -> int:
-    """Returns the number of weights, shared ones counted once."""
+    """Returns the number of weights, shared ones counted once.
+
+    Example:
+        >>> num_parameters(ModelRecipe(size="pico"), vocab_size=8192)
+        1705088
+    """
     shape = SIZES[recipe.size]
     embeddings = vocab_size * shape.hidden_size * (1 if recipe.tie_embeddings else 2)
     return embeddings + shape.num_layers * _layer_parameters(shape) + shape.hidden_size

@@ -51,6 +51,12 @@ def country(code_or_name: str) -> Country | None:
     """Returns the country that a code or a name stands for, or None.
 
     Case, accents, punctuation and a leading "the" do not matter: `U.K.`, `Cote d'Ivoire` and `the Gambia` are found.
+
+    Example:
+        >>> country("Nigeria").alpha2, country("gb").continent
+        ('ng', 'Europe')
+        >>> country("Atlantis") is None
+        True
     """
     table = all_countries()
     return table.get(code_or_name) or _by_name().get(_key(code_or_name))
@@ -62,7 +68,12 @@ def all_countries() -> dict[str, Country]:
 
 
 def continent_of(code: str) -> str:
-    """Returns the continent of a country given by any code or name, or an empty string."""
+    """Returns the continent of a country given by any code or name, or an empty string.
+
+    Example:
+        >>> continent_of("ng")
+        'Africa'
+    """
     found = country(code)
     return found.continent if found else ""
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from dateline.errors import UserError
 from dateline.manifest import write_atomically
 from dateline.places.countries import all_countries, country
-from dateline.places.outlets import PORTALS, outlet
+from dateline.places.outlets import PORTALS, csv_rows, outlet
 from dateline.places.resolve import resolve
 from dateline.places.url import parse_url, show
 from dateline.statistics import wilson
@@ -85,6 +85,13 @@ def weigh(
 
     Raises:
         UserError: a threshold lies outside its range.
+
+    Example:
+        >>> declared = {"Namibia": 57, "za": 3}
+        >>> evidence = [OutletEvidence("unknownpaper.co.za", name, "", count) for name, count in declared.items()]
+        >>> proposals, passed_over = weigh(evidence)
+        >>> proposals[0].country, proposals[0].agreement, proposals[0].conflict
+        ('na', 0.95, 'suffix .co.za: za')
     """
     if min_support < 1:
         raise UserError(f"min_support {min_support}: must be at least 1 document")
@@ -175,25 +182,11 @@ def read_evidence(path: str | Path) -> list[OutletEvidence]:
         if not path.exists():
             raise UserError(f"{path.parent}: no {EVIDENCE_FILE} here; name a folder that dateline corpus has built")
     rows: list[OutletEvidence] = []
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = [column for column in EVIDENCE_COLUMNS if column not in (reader.fieldnames or ())]
-            if missing:
-                raise UserError(
-                    f"{path}: line 1: no column {', '.join(missing)}; build the corpus again to count its outlets"
-                )
-            for row in reader:
-                domain, declared, code, documents = (row[column] or "" for column in EVIDENCE_COLUMNS)
-                if not (documents.isascii() and documents.isdigit() and 1 <= len(documents) <= 15):
-                    raise UserError(f"{path}: line {reader.line_num}: {show(documents)} is no number of documents")
-                rows.append(OutletEvidence(domain, declared, code, int(documents)))
-    except OSError as error:
-        raise UserError(f"{path}: cannot read the corpus's outlets: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 at byte {error.start}; build the corpus again") from None
-    except csv.Error as error:
-        raise UserError(f"{path}: not a CSV table: {error}; build the corpus again") from None
+    for number, cells in csv_rows(path, EVIDENCE_COLUMNS, "the corpus's outlets", "build the corpus again"):
+        domain, declared, code, documents = cells
+        if not (documents.isascii() and documents.isdigit() and 1 <= len(documents) <= 15):
+            raise UserError(f"{path}: line {number}: {show(documents)} is no number of documents")
+        rows.append(OutletEvidence(domain, declared, code, int(documents)))
     return rows
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -62,22 +62,17 @@ class UrlParts:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Host:
-    host: str = ""
-    domain: str = ""
-    suffix: str = ""
-    subdomain: str = ""
-    platform: str = ""
-    reason: str = ""
-
-
 def parse_url(url: str) -> UrlParts:
     """Returns the parts of a URL and never raises.
 
     Reads as a browser does rather than as RFC 3986: surrounding blanks and inner line breaks go, backslashes are
     slashes, the scheme may be missing (`bbc.co.uk/news`), and names in other scripts become punycode, so that one site
     has one spelling.
+
+    Example:
+        >>> parts = parse_url("https://www.bbc.co.uk/news/world?x=1")
+        >>> parts.domain, parts.suffix, parts.path
+        ('bbc.co.uk', 'co.uk', '/news/world')
     """
     text = _INSIDE.sub("", url.strip(_EDGE))
     if not text:
@@ -98,9 +93,9 @@ def parse_url(url: str) -> UrlParts:
         return UrlParts(reason=f"host is longer than {MAX_HOST} characters")
     found = _split_host(name)
     if not found.host:
-        return UrlParts(reason=found.reason)
+        return found
     path, _, query = tail.partition("#")[0].partition("?")
-    return UrlParts(found.host, found.domain, found.suffix, found.subdomain, path, query, found.platform, found.reason)
+    return replace(found, path=path, query=query)
 
 
 def show(text: str) -> str:
@@ -133,27 +128,26 @@ def _without_port(authority: str) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _split_host(name: str) -> _Host:
-    """Returns the parts of a host name as written: the costly half of parsing, once a host."""
+def _split_host(name: str) -> UrlParts:
+    """Returns what a host name as written says, without path and query: the costly half of parsing, once a host."""
     if ":" in name or name.startswith("["):
         return _ip_version_6(name)
     host = _ascii_host(name)
     if not host:
         if not name.strip("."):
-            return _Host(reason="no host in URL")
-        return _Host(reason=f"host {show(name)} is not a valid name")
+            return UrlParts(reason="no host in URL")
+        return UrlParts(reason=f"host {show(name)} is not a valid name")
     if _NUMERIC_LABEL.fullmatch(host.rpartition(".")[2]):
-        return _Host(host=host, reason="IP address has no registered domain")
+        return UrlParts(host, reason="IP address has no registered domain")
     found = _extractor()(host)
     suffix, label = found.suffix, found.domain
     if not suffix:
-        return _Host(host=host, reason=f"host {show(host)} has no public suffix")
+        return UrlParts(host, reason=f"host {show(host)} has no public suffix")
     if label in ("", "www") and suffix.startswith("gov."):
-        return _Host(
-            host=host, domain=suffix, suffix=suffix
-        )  # www.gov.uk: a government's front door is its public suffix
+        # www.gov.uk: a government's front door is its public suffix
+        return UrlParts(host, suffix, suffix)
     if not label:
-        return _Host(host=host, suffix=suffix, reason=f"{show(host)} is a public suffix, not a site")
+        return UrlParts(host, suffix=suffix, reason=f"{show(host)} is a public suffix, not a site")
     domain, platform = f"{label}.{suffix}", ""
     labels = found.subdomain.split(".") if found.subdomain else []
     while labels and labels[0] in _DEVICE_LABELS:
@@ -161,16 +155,16 @@ def _split_host(name: str) -> _Host:
     if label == "blogspot" or domain in SHARED_HOSTS:
         platform = domain
         domain = f"{labels.pop()}.{domain}" if labels else domain
-    return _Host(host, domain, suffix, ".".join(labels), platform)
+    return UrlParts(host, domain, suffix, ".".join(labels), platform=platform)
 
 
-def _ip_version_6(name: str) -> _Host:
+def _ip_version_6(name: str) -> UrlParts:
     """Returns the address as a host without a domain, or the reason why it is no address."""
     inner = name.strip("[]").partition("%")[0]
     try:
-        return _Host(host=str(ipaddress.ip_address(inner)), reason="IP address has no registered domain")
+        return UrlParts(str(ipaddress.ip_address(inner)), reason="IP address has no registered domain")
     except ValueError:
-        return _Host(reason=f"host {show(name)} is not a valid name")
+        return UrlParts(reason=f"host {show(name)} is not a valid name")
 
 
 def _ascii_host(name: str) -> str:

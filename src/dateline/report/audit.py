@@ -1,7 +1,7 @@
-"""The audit of a corpus as it is shown: read with tolerance, and one sentence for each of its parts.
+"""The audit of a corpus, `audit.json`, read into data frames.
 
 Older audits lack parts, and texts in an audit come from data: a part that is absent or of the wrong kind counts as not
-recorded, and control characters are taken out. The documents are never read.
+recorded, and control characters are taken out.
 """
 
 from __future__ import annotations
@@ -9,40 +9,33 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from dateline.errors import UserError
 from dateline.manifest import read_manifest
 from dateline.records import CONTINENTS, SPLITS
 from dateline.report.words import (
-    NOT_RECORDED,
     OTHER,
     Share,
     count,
     country_name,
-    duration,
     is_number,
-    large,
     listed,
-    number,
-    percent,
     share,
-    some,
-    times,
 )
 
-PAGE, AUDIT = "corpus.html", "audit.json"
+AUDIT = "audit.json"
 MOST_COUNTRIES = 48
 """Countries that figures show; the last table of the page shows all."""
 LONGEST = 300
 """Characters of a text from data that are kept."""
 LARGEST = 10**18
 """A number beyond this is damage, not a count."""
-FEW = 30
-"""Shares and medians of fewer documents than this are not named as extremes: chance would choose them."""
 SIGNALS = {
     "suffix": "suffix",
     "outlet": "outlet table",
@@ -52,184 +45,8 @@ SIGNALS = {
     "any": "any of these",
     "declared": "declared",
 }
-
 STANDINGS = {"agree": "two agree", "single": "one alone", "conflict": "conflict", "none": "no evidence"}
-
-
-@dataclass(frozen=True, slots=True)
-class Country:
-    """One country of the audit; the documents without one have an empty code. None is what is not recorded."""
-
-    code: str
-    name: str
-    continent: str
-    splits: dict[str, int]
-    bytes: int | None
-    tokens: int | None
-    outlets: int | None
-    read: int | None
-    median: int | None
-    verified: dict[str, int]
-    years: dict[str, int]
-    lengths: list[int]
-    copies: dict[str, int] | None
-    right: dict[str, int]
-    """Signal -> documents in which it names this country; `documents` -> all that were looked at."""
-    wrong: dict[str, int]
-
-    @property
-    def documents(self) -> int:
-        """Of all splits."""
-        return sum(self.splits.values())
-
-    @property
-    def copied(self) -> Share | None:
-        """The share of the records read that were copies of another."""
-        return share(sum(self.copies.get(kind, 0) for kind in ("exact", "near")), self.read) if self.copies else None
-
-    def standing(self, kind: str) -> Share | None:
-        """Returns the share of the documents whose evidence stands so."""
-        return share(self.verified.get(kind, 0), sum(self.verified.values()))
-
-    def signal(self, name: str, *, right: bool) -> Share | None:
-        """Returns the share of the documents in which a signal names this country, or another one."""
-        found = self.right if right else self.wrong
-        return share(found.get(name), self.right.get("documents", self.documents)) if self.right else None
-
-    @property
-    def problem(self) -> str:
-        """What is wrong with this country's splits; empty where nothing is."""
-        train, test = self.splits.get("train"), self.splits.get("test")
-        if not self.code or train is None or test is None or (train and test):
-            return ""
-        return "tested but not trained on" if test else "trained on but not tested" if train else "no document was kept"
-
-
-class Audit:
-    """An audit, read with tolerance: every access says whether the part was recorded."""
-
-    def __init__(self, data: Mapping[str, Any], name: str = "") -> None:
-        self.data = data
-        self.name = text(data.get("name")) or text(name) or "Corpus"
-        self.documents, self.read = whole(data.get("documents")) or 0, whole(data.get("in"))
-        self.drops = counts(data["drops"]) if isinstance(data.get("drops"), Mapping) else None
-        self.outlets = whole(self.get("outlets", "number"))
-        edges = [float(edge) for edge in items(self.get("lengths", "edges")) if is_number(edge)]
-        rising = len(edges) > 1 and edges[0] >= 0 and sorted(set(edges)) == edges
-        self.edges = edges if rising else []
-        codes = [*mapping(data.get("countries")), *([""] if documents_of(data.get("no_country")) else [])]
-        self.countries = sorted((self._country(code) for code in codes), key=_order)
-        self.placed = [country for country in self.countries if country.code]
-        self.largest = sorted(self.countries, key=lambda c: -c.documents)[:MOST_COUNTRIES]
-        self.shown = [country for country in self.countries if country in self.largest]
-        """The largest countries, in the order of the page."""
-
-    def get(self, *keys: str) -> Any:
-        """Returns what lies under nested keys, or None."""
-        found: Any = self.data
-        for key in keys:
-            found = mapping(found).get(key)
-        return found
-
-    def _country(self, code: str) -> Country:
-        entry = mapping(self.get("countries", code) if code else self.data.get("no_country"))
-        sizes = [whole(mapping(entry.get(split)).get("bytes")) for split in SPLITS]
-        bins = [whole(n) or 0 for n in items(self.get("lengths", "countries", code))]
-        recorded = isinstance(self.get("duplicates", "countries"), Mapping)
-        wrong = counts(self.get("signals_wrong", code))
-        if wrong.get("any", 0) < max((n for name, n in wrong.items() if name not in ("any", "declared")), default=0):
-            wrong.pop("any", None)  # smaller than a signal that it includes: it cannot have been counted
-        copies = counts(self.get("duplicates", "countries", code))
-        return Country(
-            code=text(code, 40),
-            name=text(country_name(code)) if code else "no country",
-            continent=text(entry.get("continent"), 40) or OTHER,
-            splits={s: n for s in SPLITS if (n := whole(mapping(entry.get(s)).get("documents"))) is not None},
-            bytes=sum(n for n in sizes if n is not None) if any(n is not None for n in sizes) else None,
-            tokens=whole(entry.get("tokens")),
-            outlets=whole(entry.get("outlets")),
-            read=whole(entry.get("in")),
-            median=whole(self.get("lengths", "median", code)) or _middle(bins, self.edges),
-            verified=counts(entry.get("verified")),
-            years={y: n for y, n in counts(self.get("years", code)).items() if not y or re.fullmatch("[0-9]{4}", y)},
-            lengths=bins if abs(len(bins) - len(self.edges)) <= 1 and any(bins) else [],
-            copies=copies or ({"exact": 0, "near": 0} if recorded else None),
-            right=counts(self.get("signals", code)),
-            wrong=wrong,
-        )
-
-    @property
-    def tokens(self) -> int | None:
-        """Estimated tokens of all countries that have an estimate."""
-        known = [country.tokens for country in self.countries if country.tokens is not None]
-        return sum(known) if known else None
-
-    @property
-    def listed_outlets(self) -> list[tuple[str, str, int]]:
-        """The largest outlets: domain, country, documents; most documents first."""
-        found = [
-            (text(e.get("domain"), 100), text(e.get("country"), 40), sum((whole(e.get(s)) or 0 for s in SPLITS), 0))
-            for e in map(mapping, items(self.get("outlets", "largest")))
-        ]
-        return sorted(found, key=lambda outlet: (-outlet[2], outlet[0]))
-
-    @property
-    def filters(self) -> list[tuple[str, str, float, float, float, float]] | None:
-        """Filters that remove countries unevenly: reason, country, share, low, high, elsewhere; widest gap first."""
-        if not isinstance(self.data.get("filters"), list):
-            return None
-        found = []
-        for entry in map(mapping, self.data["filters"]):
-            part, low, high, elsewhere = (real(entry.get(key)) for key in ("share", "low", "high", "elsewhere"))
-            if all(0 <= n <= 1 for n in (part, low, high, elsewhere)):
-                found.append((words(entry.get("reason")), text(entry.get("country"), 40), part, low, high, elsewhere))
-        return sorted(found, key=lambda f: -abs(f[2] - f[5]))
-
-    def balance(self, by: str) -> list[tuple[str, float]]:
-        """Returns how often each continent or country is read when all weigh the same."""
-        entries = mapping(self.get("balance", by)).items()
-        found = [(text(key, 40), mapping(entry).get("repeats")) for key, entry in entries]
-        return [
-            (text(country_name(key)) if by == "country" else key or OTHER, float(n))
-            for key, n in found
-            if is_number(n) and 0 < n < LARGEST
-        ]
-
-    @property
-    def steps(self) -> list[tuple[str, float, int | None]]:
-        """Steps: name, seconds, documents."""
-        found = [
-            (words(k), mapping(e).get("seconds"), whole(mapping(e).get("documents")))
-            for k, e in mapping(self.data.get("seconds")).items()
-        ]
-        return [(name, float(s), n) for name, s, n in found if is_number(s) and 0 <= s < LARGEST]
-
-    @property
-    def files(self) -> list[tuple[str, str]]:
-        """Damaged files and what is wrong with them."""
-        entries = map(mapping, items(self.data.get("files")))
-        return [(text(entry.get("file")), text(entry.get("problem"))) for entry in entries if entry]
-
-    @property
-    def unaccounted(self) -> int:
-        """Records read minus kept and dropped; 0 where they add up or are not recorded."""
-        if self.read is None or self.drops is None:
-            return 0
-        return self.read - self.documents - sum(self.drops.values())
-
-    @property
-    def problems(self) -> list[str]:
-        """Everything that is wrong: sums, splits of countries, damaged files, and what the audit names itself."""
-        named = [text(problem, 1000) for problem in items(self.data.get("problems"))]
-        found = []
-        if self.unaccounted:
-            way = "are missing" if self.unaccounted > 0 else "are too many"
-            found.append(f"{count(abs(self.unaccounted))} records {way}: kept and dropped do not add up to those read")
-        for problem in dict.fromkeys(country.problem for country in self.placed):
-            if problem and not any(one.startswith(problem) for one in named):
-                found.append(f"{problem}: {listed((c.name for c in self.placed if c.problem == problem), 8)}")
-        found += [f"{f}: {p}" for f, p in self.files if not any(one.startswith(f) for one in named)]
-        return [*found, *named]
+COPIES = {"exact": "exact copies", "near": "near copies"}
 
 
 def read_audit(folder: Path) -> dict[str, Any]:
@@ -242,6 +59,10 @@ def read_audit(folder: Path) -> dict[str, Any]:
 
     Raises:
         UserError: where there is no audit, or what stands there is none, or the manifest beside it is damaged.
+
+    Example:
+        >>> read_audit(Path("corpora/news"))["documents"]
+        9812
     """
     path = folder / AUDIT
     try:
@@ -258,9 +79,6 @@ def read_audit(folder: Path) -> dict[str, Any]:
     seconds = {name: {"seconds": spent} for name, spent in mapping(manifest.facts.get("seconds")).items()}
     known = {"fingerprint": manifest.fingerprint, "sources": items(manifest.recipe.get("paths")), "seconds": seconds}
     return known | found
-
-
-# Reading with tolerance
 
 
 def text(value: object, longest: int = LONGEST) -> str:
@@ -282,11 +100,6 @@ def whole(value: object) -> int | None:
     return int(value) if isinstance(value, int | float) and is_number(value) and 0 <= value <= LARGEST else None
 
 
-def real(value: object) -> float:
-    """Returns a number, or NaN for anything that is none."""
-    return float(value) if is_number(value) else math.nan
-
-
 def mapping(value: object) -> Mapping[str, Any]:
     """Returns a mapping, or an empty one for anything else."""
     return value if isinstance(value, Mapping) else {}
@@ -297,254 +110,190 @@ def items(value: object) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else ()
 
 
-def counts(value: object) -> dict[str, int]:
-    """Returns the counts of a mapping; what is no count is left out."""
-    return {text(key, 80): n for key, entry in mapping(value).items() if (n := whole(entry)) is not None}
+def amount(value: object) -> float:
+    """Returns a number that may be a count or a share, or NaN for anything that is neither."""
+    return float(value) if is_number(value) and 0 <= value <= LARGEST else math.nan
 
 
-def documents_of(entry: object) -> int:
-    """Returns the documents of all splits."""
-    return sum(whole(mapping(mapping(entry).get(split)).get("documents")) or 0 for split in SPLITS)
+def dig(value: object, *keys: str) -> Any:
+    """Returns what lies under nested keys, or None."""
+    for key in keys:
+        value = mapping(value).get(key)
+    return value
 
 
-def _order(country: Country) -> tuple[int, str, int, str]:
-    known = country.continent in CONTINENTS
-    rank = CONTINENTS.index(country.continent) if known else len(CONTINENTS) + (not country.code)
-    return rank, country.continent, -country.documents, country.name
+def table(entries: object, texts: Sequence[str] = (), amounts: Iterable[str] = ()) -> pd.DataFrame:
+    """Returns a list or a mapping of records as a data frame with these columns; `a.b` is a nested key.
+
+    The index is the keys of a mapping, or the places in a list. NaN is what is not recorded.
+    """
+    numbered = {at: entry for at, entry in enumerate(items(entries)) if mapping(entry)}
+    rows: Mapping[Any, Any] = mapping(entries) or numbered
+    amounts = list(amounts)
+    cells = [
+        [*(text(dig(row, name)) for name in texts), *(amount(dig(row, *name.split("."))) for name in amounts)]
+        for row in rows.values()
+    ]
+    return pd.DataFrame(cells, list(rows), [*texts, *amounts]).astype(dict.fromkeys(amounts, float))
 
 
-def _middle(bins: Sequence[int], edges: Sequence[float]) -> int | None:
+def shares(part: pd.Series, of: pd.Series) -> pd.Series:
+    """Returns a share for each row, None where it is not recorded."""
+    return pd.Series([share(*pair) for pair in zip(part, of, strict=True)], part.index, dtype=object)
+
+
+class Audit:
+    """An audit as data frames; NaN is what is not recorded."""
+
+    def __init__(self, data: Mapping[str, Any], name: str = "") -> None:
+        self.data = data
+        self.name = text(data.get("name")) or text(name) or "Corpus"
+        self.fingerprint = text(data.get("fingerprint"), 64)
+        self.sources = [text(source) for source in items(data.get("sources"))]
+        self.documents, self.read = whole(data.get("documents")) or 0, whole(data.get("in"))
+        self.drops: dict[str, int] | None = None
+        """Reason -> records, the most frequent first; None where it is not recorded."""
+        if isinstance(data.get("drops"), Mapping):
+            found = [(words(name), n) for name, entry in data["drops"].items() if (n := whole(entry)) is not None]
+            self.drops = dict(sorted(found, key=lambda item: (-item[1], item[0])))
+        edges = [float(edge) for edge in items(dig(data, "lengths", "edges")) if is_number(edge)]
+        rising = len(edges) > 1 and edges[0] >= 0 and sorted(set(edges)) == edges
+        self.edges = edges if rising else []
+        """Of the bins of lengths, in characters."""
+
+        self.countries = self._countries()
+        """A row for each country, in the order of the page; the documents without a country have an empty code."""
+        self.placed = self.countries[self.countries.index != ""]
+        largest = self.countries.nlargest(MOST_COUNTRIES, "documents").index
+        self.shown = self.countries[self.countries.index.isin(largest)]
+        """The largest countries, in the order of the page."""
+        self.tokens = float(self.countries["tokens"].sum(min_count=1))
+        self.years = self._years()
+        """Documents by country and year; an empty year is no date."""
+
+        looked = table(data.get("signals"), (), [*SIGNALS, "documents"]).reindex(self.countries.index)
+        self.right = looked.fillna({"documents": self.countries["documents"]}).dropna(subset=[*SIGNALS], how="all")
+        """Documents in which a signal names the country, and all `documents` that were looked at."""
+        self.wrong = table(data.get("signals_wrong"), (), SIGNALS).reindex(self.countries.index)
+        """Documents in which a signal names another country."""
+        single = self.wrong.drop(columns=["any", "declared"]).max(axis=1)
+        # smaller than a signal that it includes: it cannot have been counted
+        self.wrong["any"] = self.wrong["any"].mask(self.wrong["any"] < single)
+
+        self.outlets = whole(dig(data, "outlets", "number"))
+        listed = table(items(dig(data, "outlets", "largest")), ("domain", "country"), SPLITS)
+        listed["documents"] = listed[[*SPLITS]].sum(axis=1)
+        listed = listed.sort_values(["documents", "domain"], ascending=[False, True], ignore_index=True)
+        self.listed = listed[["domain", "country", "documents"]]
+        """The largest outlets: domain, country, documents."""
+        leaders = self.listed.drop_duplicates("country").set_index("country")[["domain", "documents"]]
+        leaders = leaders.rename(columns={"documents": "there"})
+        leaders = self.placed[["name", "documents"]].join(leaders, how="inner")
+        leaders["share"] = shares(leaders["there"], leaders["documents"])
+        self.leaders = leaders[["name", "domain", "share"]].dropna()
+        """The largest outlet of each country that has one among the largest of all."""
+        self.filters = table(items(data.get("filters")), ("reason", "country"), ("share", "low", "high", "elsewhere"))
+        """Filters that remove countries unevenly, the widest gap first."""
+        self.filters = self.filters[(self.filters.iloc[:, 2:] <= 1).all(axis=1)]
+        gap = (self.filters["share"] - self.filters["elsewhere"]).abs()
+        self.filters = self.filters.loc[gap.sort_values(ascending=False, kind="stable").index]
+        self.filters["reason"] = self.filters["reason"].map(words)
+        self.filters["country"] = self.filters["country"].map(country_name).map(text)
+        self.steps = table(data.get("seconds"), (), ("seconds", "documents")).dropna(subset="seconds")
+        self.steps.index = self.steps.index.map(words)
+        self.files = table(items(data.get("files")), ("file", "problem"))
+        """Damaged files and what is wrong with them."""
+
+    def _countries(self) -> pd.DataFrame:
+        sizes, standings = [f"{split}.bytes" for split in SPLITS], [f"verified.{kind}" for kind in STANDINGS]
+        documents = [f"{split}.documents" for split in SPLITS]
+        entries = {**mapping(self.data.get("countries")), "": mapping(self.data.get("no_country"))}
+        found = table(entries, ["continent"], [*documents, *sizes, "tokens", "outlets", "in", *standings])
+        found["documents"] = found[documents].sum(axis=1)
+        found["bytes"] = found[sizes].sum(axis=1, min_count=1)
+        found["verified"] = found[standings].sum(axis=1, min_count=1)
+        names = dict(zip([*documents, *standings, "in"], [*SPLITS, *STANDINGS, "read"], strict=True))
+        found = found.rename(columns=names)
+        found["name"] = [text(country_name(code)) if code else "no country" for code in found.index]
+        found["continent"] = found["continent"].replace("", OTHER)
+        bins = {code: [whole(n) or 0 for n in items(dig(self.data, "lengths", "countries", code))] for code in entries}
+        medians = {code: whole(dig(self.data, "lengths", "median", code)) for code in entries}
+        found["median"] = [float(medians[code] or _middle(bins[code], self.edges)) for code in entries]
+        found["lengths"] = [b if abs(len(b) - len(self.edges)) <= 1 and any(b) else [] for b in bins.values()]
+        copies = dig(self.data, "duplicates", "countries")
+        found = found.join(table(copies, (), COPIES))
+        if isinstance(copies, Mapping):  # a country without copies has no entry
+            found.loc[found[[*COPIES]].isna().all(axis=1), [*COPIES]] = 0
+        found["copied"] = shares(found[[*COPIES]].sum(axis=1, min_count=1), found["read"])
+        found["kept"] = shares(found["documents"], found["read"])
+        found["problem"] = [_problem(*row) for row in found[["train", "test"]].itertuples()]
+        ranks = {name: rank for rank, name in enumerate(CONTINENTS)}
+        found["rank"] = found["continent"].map(ranks).fillna(len(ranks)) + 0.5 * (found.index == "")
+        found = found[(found.index != "") | (found["documents"] > 0)]
+        return found.sort_values(["rank", "continent", "documents", "name"], ascending=[True, True, False, True])
+
+    def _years(self) -> pd.DataFrame:
+        entries = {code: mapping(dig(self.data, "years", code)) for code in self.countries.index}
+        years = sorted({year for entry in entries.values() for year in entry if re.fullmatch("([0-9]{4})?", year)})
+        return table(entries, (), years).dropna(how="all").fillna(0)
+
+    def balance(self, by: str) -> pd.Series:
+        """Returns how often each continent or country is read when all weigh the same, the smallest first."""
+        repeats = table(dig(self.data, "balance", by), (), ["repeats"])["repeats"].sort_values(kind="stable")
+        repeats.index = repeats.index.map(country_name if by == "country" else lambda key: key or OTHER).map(text)
+        return repeats[repeats > 0]
+
+    @property
+    def unaccounted(self) -> int:
+        """Records read minus kept and dropped; 0 where they add up or are not recorded."""
+        if self.read is None or self.drops is None:
+            return 0
+        return self.read - self.documents - sum(self.drops.values())
+
+    @property
+    def problems(self) -> list[str]:
+        """Everything that is wrong: sums, splits of countries, damaged files, and what the audit names itself."""
+        named = [text(problem, 1000) for problem in items(self.data.get("problems"))]
+        found = []
+        if self.unaccounted:
+            way = "are missing" if self.unaccounted > 0 else "are too many"
+            found.append(f"{count(abs(self.unaccounted))} records {way}: kept and dropped do not add up to those read")
+        for problem, rows in self.placed.groupby("problem", sort=False):
+            if problem and not any(one.startswith(problem) for one in named):
+                found.append(f"{problem}: {listed(rows['name'], 8)}")
+        for _, file, problem in self.files.itertuples():
+            found += [] if any(one.startswith(file) for one in named) else [f"{file}: {problem}"]
+        return [*found, *named]
+
+    def signal(self, name: str, *, right: bool) -> Share | None:
+        """Returns the share over countries; None where one does not record it: a partial sum would be misread."""
+        side = (self.right if right else self.wrong).loc[self.right.index.drop("", errors="ignore")]
+        side = side.dropna(how="all", subset=[*SIGNALS])
+        if side[name].isna().any():
+            return None
+        return share(side[name].sum(), self.right.loc[side.index, "documents"].sum())
+
+    def signals(self, name: str, *, right: bool) -> pd.Series:
+        """Returns the share of each country's documents in which a signal names it, or another country."""
+        return shares((self.right if right else self.wrong).loc[self.right.index, name], self.right["documents"])
+
+    def standings(self, kind: str) -> pd.Series:
+        """Returns the share of each country's documents whose evidence stands so."""
+        return shares(self.countries[kind].fillna(0), self.countries["verified"])
+
+
+def _problem(code: str, train: float, test: float) -> str:
+    """Says what is wrong with the splits of a country; empty where nothing is."""
+    if not code or math.isnan(train) or math.isnan(test) or (train and test):
+        return ""
+    return "tested but not trained on" if test else "trained on but not tested" if train else "no document was kept"
+
+
+def _middle(bins: Sequence[int], edges: Sequence[float]) -> float:
     """Returns the median between the edges of its bin, where bins are all that is recorded and none is open."""
     if len(bins) + 1 != len(edges) or not edges[0] or not sum(bins):
-        return None
-    below, at = 0, 0
-    while 2 * (below + bins[at]) < sum(bins):
-        below, at = below + bins[at], at + 1
-    inside = (sum(bins) / 2 - below) / bins[at]
+        return math.nan
+    half = sum(bins) / 2
+    at = int(np.searchsorted(np.cumsum(bins), half))
+    inside = (half - sum(bins[:at])) / bins[at]
     return round(edges[at] * math.exp(inside * math.log(edges[at + 1] / edges[at])))
-
-
-# Sentences: what one sees in each part; empty where the audit does not record it
-
-
-def lead(audit: Audit) -> str:
-    """Says how much was read, how much was kept, and from where."""
-    kept = share(audit.documents, audit.read)
-    start = f"{some(audit.documents, 'document')} kept"
-    if kept is not None:
-        start = f"Of {some(kept.whole, 'record')} read, {count(kept.part)} {_were(kept.part)} kept, {kept.full}"
-    parts = [f"from {some(len(audit.placed), 'country')}"]
-    parts += [some(audit.outlets, "outlet")] if audit.outlets is not None else []
-    parts += [f"about {large(audit.tokens)} tokens"] if audit.tokens is not None else []
-    return f"{start}: {', '.join(parts)}."
-
-
-def say_drops(audit: Audit) -> str:
-    """Says what was dropped, and why most of it was."""
-    if audit.drops is None:
-        return ""
-    total = sum(audit.drops.values())
-    if not total:
-        return "Nothing was dropped."
-    name, most = max(audit.drops.items(), key=lambda item: item[1])
-    part = share(most, audit.read)
-    said = f"{words(name)} ({count(most)}{f', {part.text} of what was read' if part else ''})"
-    said = f"{some(total, 'record')} {_were(total)} dropped; the most frequent reason is {said}."
-    if audit.read is not None and not audit.unaccounted:
-        said += f" Every record is accounted for: {count(audit.read)} read = {count(audit.documents)} kept + "
-        said += f"{count(total)} dropped."
-    return said
-
-
-def say_countries(audit: Audit) -> str:
-    """Says which country has the most documents, and which the fewest."""
-    placed = sorted((c for c in audit.placed if c.documents), key=lambda country: -country.documents)
-    if not placed:
-        return "No document has a country."
-    first, last = placed[0], placed[-1]
-    if len(placed) == 1:
-        return f"All documents with a country come from {first.name} ({some(first.documents, 'document')})."
-    part = share(first.documents, audit.documents)
-    ratio = first.documents / last.documents
-    said = f"{first.name} has the most documents, {count(first.documents)}{f' or {part.full}' if part else ''}; "
-    said += f"{last.name} has the fewest, {count(last.documents)}, a factor of {number(ratio, 0 if ratio > 9 else 1)}."
-    nowhere = share(sum(c.documents for c in audit.countries if not c.code), audit.documents)
-    return said + (f" {nowhere.text} of all documents have no country." if nowhere and nowhere.part else "")
-
-
-def say_years(audit: Audit) -> str:
-    """Says which years are covered, and which countries have gaps between their years."""
-    total = _sums(country.years for country in audit.countries)
-    dated = {year: n for year, n in total.items() if year and n}
-    if not total:
-        return ""
-    if not dated:
-        return "No document has a date."
-    best, undated = max(dated, key=lambda y: (dated[y], y)), share(total.get("", 0), sum(total.values()))
-    span = f"from {min(dated)} to {max(dated)}; the most frequent year is {best}" if len(dated) > 1 else best
-    said = f"The documents are dated {span} ({count(dated[best])})"
-    said += f"; {undated.text} ({count(undated.part)}) have no date." if undated and undated.part else "; all have one."
-    holes = []
-    for country in audit.placed:
-        known = sorted(int(year) for year, n in country.years.items() if year and n)
-        gaps = [str(year) for year in range(known[0], known[-1]) if year not in known] if known else []
-        holes += [f"{country.name} ({listed(gaps, 3)})"] if gaps else []
-    return said + (f" No documents for years in between: {listed(holes, 5)}." if holes else "")
-
-
-def say_outlets(audit: Audit) -> str:
-    """Says how many outlets there are, how large the largest is, and where one outlet dominates."""
-    top = audit.listed_outlets
-    if audit.outlets is None and not top:
-        return ""
-    said = some(audit.outlets, "outlet") if audit.outlets is not None else "The number of outlets is not recorded"
-    if top:
-        part = share(top[0][2], audit.documents)
-        said += f"; the largest, {top[0][0]}, wrote {some(top[0][2], 'document')}{f', {part.full}' if part else ''}"
-    shares = [(c, o, s) for c in audit.placed if (o := largest_outlet(audit, c)) and (s := share(o[2], c.documents))]
-    shares = [found for found in shares if found[2].whole >= FEW]
-    if len(shares) > 1:
-        country, outlet, most = max(shares, key=lambda found: found[2].value)
-        said += f". {country.name} depends most on a single one: {most.full} of its documents are from {outlet[0]}"
-    return said + "."
-
-
-def say_lengths(audit: Audit) -> str:
-    """Says how long the median article is where it is shortest and where it is longest."""
-    known = sorted((c.median, c.name) for c in audit.placed if c.median is not None and c.documents >= FEW)
-    known = known or sorted((c.median, c.name) for c in audit.placed if c.median is not None)
-    if not known or known[0][0] == known[-1][0]:
-        return f"The median article has {count(known[0][0])} characters." if known else ""
-    (low, first), (high, last) = known[0], known[-1]
-    return f"The median article has {count(low)} characters in {first}, the fewest, and {count(high)} in {last}."
-
-
-def say_duplicates(audit: Audit) -> str:
-    """Says how much of what was read had been read before, and where most."""
-    found = counts(audit.data.get("duplicates"))
-    if "exact" not in found and "near" not in found:
-        return ""
-    total = found.get("exact", 0) + found.get("near", 0)
-    part = share(total, audit.read)
-    kinds = [f"{count(found[k]) if k in found else NOT_RECORDED} {k}" for k in ("exact", "near")]
-    said = (
-        f"{some(total, 'record')} {_were(total)} dropped as copies{f', {part.full} of what was read' if part else ''}"
-    )
-    return (
-        f"{said}: {' and '.join(kinds)}{_extremes('the share is largest', 'smallest', audit, lambda c: c.copied, '; ')}"
-    )
-
-
-def say_evidence(audit: Audit) -> str:
-    """Says for how much of the corpus two pieces of evidence agree on the country, and where they do least."""
-    totals = {k: n for k in STANDINGS if (n := whole(audit.get("verified", k, "documents"))) is not None}
-    totals = totals or _sums(country.verified for country in audit.countries)
-    found = {kind: share(totals[kind], sum(totals.values())) for kind in STANDINGS if kind in totals}
-    agree = found.get("agree")
-    if agree is None:
-        return ""
-    said = {"single": "one stands alone for", "conflict": "they conflict for", "none": "there is none for"}
-    rest = [f"{said[kind]} {part.text}" for kind, part in found.items() if kind in said and part and part.part]
-    return (
-        f"For {agree.full} of the documents two independent pieces of evidence agree on the country"
-        + (f"; {listed(rest)}" if rest else "")
-        + _extremes("Agreement is most frequent", "least", audit, lambda c: c.standing("agree"), ". ")
-    )
-
-
-def say_signals(audit: Audit) -> str:
-    """Says how much of the country can be read from the URL, by which signal, and how often it is wrong."""
-    right = {name: signal(audit.placed, name, right=True) for name in SIGNALS}
-    wrong = {name: signal(audit.placed, name, right=False) for name in SIGNALS}
-    anything = right["any"]
-    if anything is None:
-        return ""
-    single = [
-        (name, found) for name, found in right.items() if found and found.part and name not in ("any", "declared")
-    ]
-    rest = [f"the {SIGNALS[name]} for {found.text}" for name, found in sorted(single, key=lambda s: -s[1].value)]
-    said = f"The URL names the country of {anything.full} of the documents in some way"
-    said += f": {listed(rest)}." if rest else "."
-    astray = {name: found for name, found in wrong.items() if found and found.part and name != "any"}
-    if astray:
-        worst = max(astray, key=lambda name: astray[name].value)
-        said += f" Another country is named most often by the {SIGNALS[worst]}, for {astray[worst].full}"
-        said += _extremes("most of all", "least", audit, lambda c: c.signal(worst, right=False), ", ")
-    return said
-
-
-def say_filters(audit: Audit) -> str:
-    """Says how many filters remove countries unevenly, and where the gap is widest."""
-    found = audit.filters
-    if not found:
-        return "" if found is None else "No filter takes noticeably more of one country than of the others."
-    reason, code, part, low, high, elsewhere = found[0]
-    reasons = len({one[0] for one in found})
-    return (
-        f"{some(reasons, 'filter')} {'removes' if reasons == 1 else 'remove'} countries unevenly, in "
-        f"{some(len(found), 'case')}. The widest gap: {reason} takes {percent(part)} of what was read from "
-        f"{text(country_name(code))} (95% CI {number(100 * low, 1)} to {number(100 * high, 1)}%), and "
-        f"{percent(elsewhere)} elsewhere."
-    )
-
-
-def say_balance(audit: Audit) -> str:
-    """Says how often groups are read when all weigh the same."""
-    parts = []
-    for by in ("continent", "country"):
-        groups = sorted(audit.balance(by), key=lambda group: group[1])
-        if len(groups) > 1:
-            (low, least), (high, most) = groups[0], groups[-1]
-            parts.append(f"every {by}, {high} is read {times(most)} and {low} {times(least)}")
-    if parts:
-        return f"If as many tokens are drawn as there are, and the same number from {'; from '.join(parts)}."
-    only = audit.balance("continent") or audit.balance("country")
-    return "There is only one group, so nothing has to be repeated." if only else ""
-
-
-def say_steps(audit: Audit) -> str:
-    """Says which step took the most time, and how fast it was."""
-    if not audit.steps:
-        return ""
-    total = sum(seconds for _, seconds, _ in audit.steps)
-    name, seconds, documents = max(audit.steps, key=lambda step: step[1])
-    said = f"The steps took {duration(total)} together; the slowest is {name}, {duration(seconds)}"
-    said += f" or {percent(seconds / total)} of the time" if total else ""
-    return said + (f", at {count(documents / seconds)} documents a second." if documents and seconds else ".")
-
-
-def signal(countries: Iterable[Country], name: str, *, right: bool) -> Share | None:
-    """Returns the share over countries; None where one does not record it: a partial sum would be misread."""
-    used = [(country, country.right if right else country.wrong) for country in countries]
-    used = [(country, found) for country, found in used if country.right and found]
-    if any(name not in found for _, found in used):
-        return None
-    wholes = [country.right.get("documents", country.documents) for country, _ in used]
-    return share(sum(found[name] for _, found in used), sum(wholes))
-
-
-def _were(amount: int) -> str:
-    return "was" if amount == 1 else "were"
-
-
-def _sums(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for part in parts:
-        for name, documents in part.items():
-            total[name] = total.get(name, 0) + documents
-    return total
-
-
-def largest_outlet(audit: Audit, country: Country) -> tuple[str, str, int] | None:
-    """Returns the largest outlet of a country, if it is among the largest of all."""
-    return next((outlet for outlet in audit.listed_outlets if outlet[1] == country.code), None)
-
-
-def _extremes(most: str, least: str, audit: Audit, what: Callable[[Country], Share | None], before: str) -> str:
-    """Names the largest and the smallest share where their intervals lie apart; otherwise chance would choose them."""
-    shares = [(found, c.name) for c in audit.placed if (found := what(c)) is not None and found.whole >= FEW]
-    shares.sort(key=lambda item: item[0].value)
-    if len(shares) < 2 or shares[0][0].ends[1] >= shares[-1][0].ends[0]:
-        return "."
-    (low, first), (high, last) = shares[0], shares[-1]
-    return f"{before}{most} in {last} ({high.text}) and {least} in {first} ({low.text})."

@@ -1,15 +1,15 @@
-"""The page of a corpus, `corpus.html`, one file, and what of it fits a terminal."""
+"""The page of a corpus, `corpus.html`, and what of it fits a terminal, both made of its audit alone."""
 
 from __future__ import annotations
 
 import math
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from markupsafe import Markup
+import pandas as pd
 from rich.console import RenderableType
 from rich.table import Table as Grid
 from rich.text import Text as Styled
@@ -20,31 +20,16 @@ from dateline.records import SPLITS
 from dateline.report import figures
 from dateline.report.audit import (
     AUDIT,
-    PAGE,
+    COPIES,
     SIGNALS,
     STANDINGS,
     Audit,
-    Country,
+    dig,
     items,
-    largest_outlet,
-    lead,
-    mapping,
     read_audit,
-    say_balance,
-    say_countries,
-    say_drops,
-    say_duplicates,
-    say_evidence,
-    say_filters,
-    say_lengths,
-    say_outlets,
-    say_signals,
-    say_steps,
-    say_years,
-    signal,
+    table,
     text,
     whole,
-    words,
 )
 from dateline.report.figures import Interval
 from dateline.report.page import (
@@ -70,6 +55,7 @@ from dateline.report.words import (
     duration,
     is_number,
     large,
+    listed,
     number,
     percent,
     share,
@@ -77,13 +63,17 @@ from dateline.report.words import (
     times,
 )
 
-__all__ = ["describe", "read_audit", "render", "write_corpus_page"]
-
+PAGE = "corpus.html"
 MOST_REASONS, MOST_OUTLETS, MOST_FILTERS, MOST_YEARS = 20, 12, 24, 16
 MOST_ROWS = 300
 """Rows of the table that holds every country, of problems and of damaged files."""
 LINES, COLUMNS, SENTENCE = 60, 100, 240
 """What a terminal holds, and characters said about a part."""
+FEW = 30
+"""Shares and medians of fewer documents than this are not named as extremes: chance would choose them."""
+NUMBERS = (*SPLITS, "bytes", "tokens", "read", "kept", *COPIES, "outlets", "median", *STANDINGS)
+"""Columns of the last table."""
+NOTHING = "\u00b7"
 
 
 def write_corpus_page(folder: Path, out: Path | None = None) -> Path:
@@ -98,6 +88,10 @@ def write_corpus_page(folder: Path, out: Path | None = None) -> Path:
 
     Raises:
         UserError: where the folder holds no audit that can be read, or the page cannot be written.
+
+    Example:
+        >>> write_corpus_page(Path("corpora/news"))
+        PosixPath('corpora/news/corpus.html')
     """
     path = folder / PAGE if out is None else out
     html = render(read_audit(folder), folder.resolve().name)
@@ -109,20 +103,28 @@ def write_corpus_page(folder: Path, out: Path | None = None) -> Path:
 
 
 def render(data: Mapping[str, Any], name: str = "") -> str:
-    """Returns the whole page as HTML: the same audit gives the same text. `name` stands in where the audit has none."""
+    """Returns the whole page as HTML: the same audit gives the same text.
+
+    Args:
+        data: the audit, as `read_audit` gives it.
+        name: stands in where the audit has none.
+    """
     audit = Audit(data, name)
-    sections = [make(audit, title, sentence(audit)) for _, title, sentence, make in PARTS]
+    sections = []
+    for part in PARTS:
+        blocks = [block for block in part.make(audit) if block != Text("", "said")]
+        sections.append(Section(part.anchor, part.title, blocks or [_missing(part.anchor)]))
     problems = audit.problems
     if len(problems) > MOST_ROWS:
         problems = [*problems[:MOST_ROWS], f"{count(len(problems) - MOST_ROWS)} more in {AUDIT}"]
     return render_page(
         "corpus.html.j2",
         title=audit.name,
-        fingerprint=text(data.get("fingerprint"), 64),
+        fingerprint=audit.fingerprint,
         lead=lead(audit),
         problems=problems,
-        keys=_cards(audit),
-        sections=[*sections, _numbers(audit), _sources(audit)],
+        keys=cards(audit),
+        sections=[*sections, numbers(audit), sources(audit)],
     )
 
 
@@ -135,443 +137,572 @@ def describe(data: Mapping[str, Any], name: str = "") -> list[RenderableType]:
     """
     audit = Audit(data, name)
     title = Styled(audit.name, style="bold")
-    title.append(f"  {text(data.get('fingerprint'), 64)}", style="dim")
+    title.append(f"  {audit.fingerprint}", style="dim")
     title.truncate(COLUMNS, overflow="ellipsis")
     above = [title, Styled(_first(lead(audit)))]
     problems = audit.problems
     above += [Styled(_cut(f"problem: {problem}", COLUMNS - 1), style="red") for problem in problems[:5]]
     above += [Styled(f"and {len(problems) - 5} more problems in {AUDIT}", style="red")] if len(problems) > 5 else []
-    said = {part: _first(sentence(audit) or NOT_RECORDED) for part, _, sentence, _ in PARTS}
+    said = {part.word: _first(part.say(audit) or NOT_RECORDED) for part in PARTS}
     room = COLUMNS - 2 - max(map(len, said))
     left = LINES - 5 - sum(_height(one.plain, COLUMNS) for one in above)
     left -= sum(_height(sentence, room) for sentence in said.values())
-    words = Grid(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    words.add_column(no_wrap=True)
-    words.add_column(overflow="fold")
-    for part, sentence in said.items():
-        words.add_row(Styled(part, style="bold"), Styled(sentence))
-    return [*above, Styled(""), _terminal_countries(audit, left), Styled(""), words]
+    below = Grid(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    below.add_column(no_wrap=True)
+    below.add_column(overflow="fold")
+    for word, sentence in said.items():
+        below.add_row(Styled(word, style="bold"), Styled(sentence))
+    return [*above, Styled(""), _terminal_countries(audit, left), Styled(""), below]
 
 
-# Sections: a sentence, then what it was read from
+# Parts of the page: first one sentence, empty where the audit does not record it, then what it was read from
 
 
-def section(name: str) -> Callable[[Callable[[Audit], list[Block]]], Callable[[Audit, str, str], Section]]:
-    """Makes a section of the blocks that a function returns; where it returns none, the section says so."""
-
-    def wrap(blocks: Callable[[Audit], list[Block]]) -> Callable[[Audit, str, str], Section]:
-        def make(audit: Audit, title: str, sentence: str) -> Section:
-            found: list[Block] = [Text(sentence, "said")] if sentence else []
-            found += blocks(audit)
-            missing = f"Not recorded. The audit of this corpus holds no {name}. Build the corpus again to have it."
-            return Section(name.replace(" ", "-"), title, found or [Text(missing, "gap")])
-
-        return make
-
-    return wrap
-
-
-def _by_country(
-    audit: Audit, headings: Sequence[str], cells: Callable[[Country], Sequence[Cell]], **look: Any
-) -> list[Block]:
-    rows = [Row([c.name, *cells(c)], c.continent, bool(c.problem)) for c in audit.shown if c.code]
-    table = Table(("country", *headings), rows, **look)
-    left = len(audit.countries) - len(audit.shown)
-    more = [Text(f"{count(left)} smaller countries stand in the last table.", "gap")] if left else []
-    return [table, *more]
-
-
-def _said(found: Share | None) -> tuple[str, str]:
-    return (found.text, found.interval) if found else (NOT_RECORDED, "")
-
-
-@section("drops")
-def drops(audit: Audit) -> list[Block]:
+def drops(audit: Audit) -> Iterator[Block]:
     """What was kept, and what was dropped for which reason."""
     if audit.drops is None:
-        return []
-    order = sorted(audit.drops.items(), key=lambda item: (-item[1], item[0]))
+        return
+    total, order = sum(audit.drops.values()), list(audit.drops.items())
+    said = "Nothing was dropped."
+    if total:
+        name, most = order[0]
+        part = share(most, audit.read)
+        said = f"{name} ({count(most)}{f', {part.text} of what was read' if part else ''})"
+        said = f"{some(total, 'record')} {_were(total)} dropped; the most frequent reason is {said}."
+    if total and audit.read is not None and not audit.unaccounted:
+        said += f" Every record is accounted for: {count(audit.read)} read = {count(audit.documents)} kept + "
+        said += f"{count(total)} dropped."
+    yield Text(said, "said")
     rest = sum(n for _, n in order[MOST_REASONS:])
-    found = [("kept", audit.documents, "agree"), *((words(name), n, "none") for name, n in order[:MOST_REASONS])]
+    found = [("kept", audit.documents, "agree"), *((name, n, "none") for name, n in order[:MOST_REASONS])]
     found += [(f"{len(order) - MOST_REASONS} other reasons", rest, "none")] if rest else []
-    read = audit.read if audit.read is not None else sum(n for _, n, _ in found)
+    read = audit.read if audit.read is not None else audit.documents + total
     most = max(*(n for _, n, _ in found), 1)
     rows = [Row([name, count(n), *_said(share(n, read)), Bar([(100 * n / most, c, "")])]) for name, n, c in found]
-    return [Table(("reason", "#records", "#of those read", "#95% CI", "|"), rows)]
+    yield Table(("reason", "#records", "#of those read", "#95% CI", "|"), rows)
 
 
-@section("countries")
-def countries(audit: Audit) -> list[Block]:
+def countries(audit: Audit) -> Iterator[Block]:
     """Documents and estimated tokens by country."""
-    if not audit.countries:
-        return []
-    most = max(*(c.documents for c in audit.countries), 1)
-    tokens = max(*(c.tokens or 0 for c in audit.countries), 1)
+    placed = audit.placed[audit.placed["documents"] > 0].sort_values("documents", ascending=False, kind="stable")
+    if placed.empty:
+        yield Text("No document has a country.", "said")
+    else:
+        first, last = placed.iloc[0], placed.iloc[-1]
+        said = f"All documents with a country come from {first['name']} ({some(first.documents, 'document')})."
+        if len(placed) > 1:
+            part, ratio = share(first.documents, audit.documents), first.documents / last.documents
+            nowhere = share(audit.countries["documents"].get("", 0), audit.documents)
+            said = f"{first['name']} has the most documents, {count(first.documents)}"
+            said += f" or {part.full}; " if part else "; "
+            said += f"{last['name']} has the fewest, {count(last.documents)}, a factor of "
+            said += f"{number(ratio, 0 if ratio > 9 else 1)}."
+            said += f" {nowhere.text} of all documents have no country." if nowhere and nowhere.part else ""
+        yield Text(said, "said")
+    most, most_tokens = (max(audit.countries[name].max(), 1) for name in ("documents", "tokens"))
+    total = audit.countries.groupby("continent")["documents"].sum()
     rows = []
-    for c in audit.shown:
-        train = c.splits.get("train", 0)
+    for c in audit.shown.itertuples():
+        train = 0 if math.isnan(c.train) else c.train
         pieces = [(100 * train / most, "agree", ""), (100 * (c.documents - train) / most, "single", "")]
         estimate: list[Cell] = [NOT_RECORDED, None]
-        if c.tokens is not None:
-            estimate = [large(c.tokens), Bar([(100 * c.tokens / tokens, "third", "")])]
-        inside = [one for one in audit.countries if one.continent == c.continent]
-        part = share(sum(one.documents for one in inside), audit.documents)
-        heading = f"{c.continent}: {some(sum(one.documents for one in inside), 'document')}"
-        heading += f", {part.text}" if part else ""
-        rows.append(Row([c.name, count(c.documents), Bar(pieces), *estimate], heading, bool(c.problem)))
+        if not math.isnan(c.tokens):
+            estimate = [large(c.tokens), Bar([(100 * c.tokens / most_tokens, "third", "")])]
+        part = share(total[c.continent], audit.documents)
+        group = f"{c.continent}: {some(total[c.continent], 'document')}{f', {part.text}' if part else ''}"
+        rows.append(Row([c.name, count(c.documents), Bar(pieces), *estimate], group, bool(c.problem)))
     legend = (("agree", "train"), ("single", "validation and test"), ("third", "estimated tokens"))
-    left = len(audit.countries) - len(audit.shown)
-    more = [Text(f"{count(left)} smaller countries stand in the last table.", "gap")] if left else []
-    return [Table(("country", "#documents", "|", "#tokens", "|"), rows, legend), *more]
+    if rows:
+        yield Table(("country", "#documents", "|", "#tokens", "|"), rows, legend)
+        yield from _smaller(audit)
 
 
-@section("years")
-def years(audit: Audit) -> list[Block]:
+def years(audit: Audit) -> Iterator[Block]:
     """Documents by country and year."""
-    rows = [country for country in audit.shown if country.years]
-    known = sorted({year for row in rows for year, n in row.years.items() if year and n})
-    undated = any(row.years.get("") for row in rows)
-    if not rows or not (known or undated):
-        return []
+    total = audit.years.sum()
+    dated = total[(total > 0) & (total.index != "")]
+    if audit.years.empty:
+        return
+    said = "No document has a date."
+    if len(dated):
+        best, undated = max(dated.index, key=lambda year: (dated[year], year)), share(total.get("", 0), total.sum())
+        span = f"from {dated.index[0]} to {dated.index[-1]}; the most frequent year is {best}"
+        said = f"The documents are dated {span if len(dated) > 1 else best} ({count(dated[best])})"
+        some_undated = f"; {undated.text} ({count(undated.part)}) have no date." if undated and undated.part else ""
+        said += some_undated or "; all have one."
+        holes = []
+        for code, row in audit.years.drop(index="", errors="ignore").iterrows():
+            seen = [int(year) for year in dated.index if row[year]]
+            gaps = [str(year) for year in range(seen[0], seen[-1]) if year not in seen] if seen else []
+            holes += [f"{audit.countries.at[code, 'name']} ({listed(gaps, 3)})"] if gaps else []
+        said += f" No documents for years in between: {listed(holes, 5)}." if holes else ""
+    yield Text(said, "said")
+    shown = audit.years[audit.years.index.isin(audit.shown.index)]
+    known = [year for year in shown if year and shown[year].any()]
     if known and int(known[-1]) - int(known[0]) < MOST_YEARS:
         known = [str(year) for year in range(int(known[0]), int(known[-1]) + 1)]
-    early, late = (known[: -MOST_YEARS + 1], known[-MOST_YEARS + 1 :]) if len(known) > MOST_YEARS else ([], known)
-    columns = [(f"to {early[-1]}", early)] if early else []
-    columns += [(year, [year]) for year in late] + ([("undated", [""])] if undated else [])
-    cells = [[sum(row.years.get(year, 0) for year in group) for _, group in columns] for row in rows]
-    low, high = (math.log(end(n for line in cells for n in line if n)) for end in (min, max))
+    early = known[: -MOST_YEARS + 1] if len(known) > MOST_YEARS else []
+    cells = shown.reindex(columns=known[len(early) :], fill_value=0)
+    if early:
+        cells.insert(0, f"to {early[-1]}", shown[early].sum(axis=1))
+    if "" in shown and shown[""].any():
+        cells["undated"] = shown[""]
+    if not cells.to_numpy().any():
+        return
+    low, high = (math.log(end(cells.to_numpy()[cells.to_numpy() > 0])) for end in (min, max))
 
     def tile(n: int) -> Cell:
-        return Tile(large(n), round(100 * (math.log(n) - low) / (high - low)) if high > low else 100) if n else "\u00b7"
+        return Tile(large(n), round(100 * (math.log(n) - low) / (high - low)) if high > low else 100) if n else NOTHING
 
-    table = [Row([row.name, *map(tile, line)], row.continent) for row, line in zip(rows, cells, strict=True)]
-    words = "The shade grows with the logarithm of the number of documents; a dot stands for none."
-    return [Text(words), Table(("country", *(f"|{name}" for name, _ in columns)), table, kind="grid")]
-
-
-@section("outlets")
-def outlets(audit: Audit) -> list[Block]:
-    """Outlets by country with the share of the largest one, then the largest of all."""
-    if not any(country.outlets is not None for country in audit.placed):
-        return []
-
-    def cells(country: Country) -> Sequence[Cell]:
-        outlet = largest_outlet(audit, country)
-        found = share(outlet[2], country.documents) if outlet else None
-        number_of = NOT_RECORDED if country.outlets is None else count(country.outlets)
-        if outlet is None or found is None:
-            return number_of, NOT_RECORDED, None, ""
-        return number_of, found.text, share_bar(found, "agree"), outlet[0]
-
-    blocks: list[Block] = [
-        Text(
-            "The largest outlet of each country as a share of its documents. An outlet counts for the country of most "
-            "of its documents."
-        ),
-        *_by_country(audit, ("#outlets", "#largest one", "|", ""), cells),
+    rows = [
+        Row([audit.shown.at[code, "name"], *map(tile, row)], audit.shown.at[code, "continent"])
+        for code, *row in cells.itertuples()
     ]
-    if audit.listed_outlets:
-        rows = [
-            Row(
-                [
-                    domain or "no domain",
-                    text(country_name(code)) or "not known",
-                    count(n),
-                    *_said(share(n, audit.documents)),
-                ]
-            )
-            for domain, code, n in audit.listed_outlets
-        ]
-        headings = ("outlet", "country", "#documents", "#of all", "#95% CI")
-        blocks += [Heading("The largest outlets"), Table(headings, rows[:MOST_OUTLETS])]
-        if len(rows) > MOST_OUTLETS:
-            blocks.append(Fold(f"{len(rows) - MOST_OUTLETS} more", [Table(headings, rows[MOST_OUTLETS:])]))
-    return blocks
+    yield Text("The shade grows with the logarithm of the number of documents; a dot stands for none.")
+    yield Table(("country", *(f"|{name}" for name in cells)), rows, kind="grid")
 
 
-@section("lengths")
-def lengths(audit: Audit) -> list[Block]:
+def outlets(audit: Audit) -> Iterator[Block]:
+    """Outlets by country with the share of the largest one, then the largest of all."""
+    top, leaders = audit.listed, audit.leaders
+    said = ""
+    if audit.outlets is not None or len(top):
+        said = some(audit.outlets, "outlet") if audit.outlets is not None else "The number of outlets is not recorded"
+    if len(top):
+        part = share(top.documents[0], audit.documents)
+        said += f"; the largest, {top.domain[0]}, wrote {some(top.documents[0], 'document')}"
+        said += f", {part.full}" if part else ""
+    large_enough = [leader for leader in leaders.itertuples() if leader.share.whole >= FEW]
+    if len(large_enough) > 1:
+        name, domain, most = max(large_enough, key=lambda leader: leader.share.value)[1:]
+        said += f". {name} depends most on a single one: {most.full} of its documents are from {domain}"
+    yield Text(f"{said}." if said else "", "said")
+    if audit.placed["outlets"].isna().all():
+        return
+
+    def cells(c: Any) -> Sequence[Cell]:
+        if c.Index not in leaders.index:
+            return _recorded(c.outlets), NOT_RECORDED, None, ""
+        _, domain, part = leaders.loc[c.Index]
+        return _recorded(c.outlets), part.text, share_bar(part, "agree"), domain
+
+    words = "The largest outlet of each country as a share of its documents. An outlet counts for the country of most "
+    yield Text(f"{words}of its documents.")
+    yield from _by_country(audit, ("#outlets", "#largest one", "|", ""), cells)
+    rows = [
+        Row(
+            [
+                domain or "no domain",
+                text(country_name(code)) or "not known",
+                count(n),
+                *_said(share(n, audit.documents)),
+            ]
+        )
+        for _, domain, code, n in top.itertuples()
+    ]
+    headings = ("outlet", "country", "#documents", "#of all", "#95% CI")
+    if rows:
+        yield from (Heading("The largest outlets"), Table(headings, rows[:MOST_OUTLETS]))
+    if len(rows) > MOST_OUTLETS:
+        yield Fold(f"{len(rows) - MOST_OUTLETS} more", [Table(headings, rows[MOST_OUTLETS:])])
+
+
+def lengths(audit: Audit) -> Iterator[Block]:
     """Distribution of article lengths by country."""
-    rows = [country for country in audit.shown if country.code and country.lengths]
-    if not rows or not audit.edges:
-        return []
+    known = audit.placed.dropna(subset="median")
+    known = known[known["documents"] >= FEW] if (known["documents"] >= FEW).any() else known
+    known = known.sort_values(["median", "name"])
+    said = ""
+    if len(known):
+        first, last = known.iloc[0], known.iloc[-1]
+        said = f"The median article has {count(first['median'])} characters"
+        if first["median"] != last["median"]:
+            said += f" in {first['name']}, the fewest, and {count(last['median'])} in {last['name']}"
+        said += "."
+    yield Text(said, "said")
+    rows = [c for c in audit.shown.itertuples() if c.Index and c.lengths]
     edges = [edge for edge in audit.edges if edge > 0]
+    if not rows or not edges:
+        return
     ratio = edges[1] / edges[0] if len(edges) > 1 else 2.0
     # a first edge of zero has no logarithm, and open bins have no second edge: both get one of the usual width
     longest = max(len(row.lengths) for row in rows)
     edges = [edges[0] / ratio] * (len(edges) < len(audit.edges)) + edges
     edges = [edges[0] / ratio] * (longest > len(audit.edges)) + edges
     edges += [edges[-1] * ratio] * (longest >= len(audit.edges))
-    drawn = [(row.name, [0] * (len(edges) - 1 - len(row.lengths)) + row.lengths, row.median) for row in rows]
-    halves = [drawn] if len(drawn) <= 12 else [drawn[: -(-len(drawn) // 2)], drawn[-(-len(drawn) // 2) :]]
-    return [
-        Text("Every distribution fills its row, so shapes can be compared and sizes cannot; the line is the median."),
-        Figures(
-            [
-                figures.ridges(half, edges, f"lengths{at}", "Lengths of articles by country", say_lengths(audit))
-                for at, half in enumerate(halves)
-            ]
-        ),
+    drawn = [
+        (
+            row.name,
+            [0] * (len(edges) - 1 - len(row.lengths)) + row.lengths,
+            None if math.isnan(row.median) else row.median,
+        )
+        for row in rows
     ]
+    half = len(drawn) if len(drawn) <= 12 else -(-len(drawn) // 2)
+    title = "Lengths of articles by country"
+    yield Text("Every distribution fills its row, so shapes can be compared and sizes cannot; the line is the median.")
+    yield Figures(
+        [
+            figures.ridges(drawn[at : at + half], edges, f"lengths{number}", title, said)
+            for number, at in enumerate(range(0, len(drawn), half))
+        ]
+    )
 
 
-@section("duplicates")
-def duplicates(audit: Audit) -> list[Block]:
+def duplicates(audit: Audit) -> Iterator[Block]:
     """Copies dropped by country, and what was copied most often."""
-    if not any(country.copies for country in audit.placed):
-        return []
-    top = max((found.ends[1] for c in audit.placed if (found := c.copied)), default=1.0) or 1.0
+    copies = {kind: whole(dig(audit.data, "duplicates", kind)) for kind in COPIES}
+    said = ""
+    if any(n is not None for n in copies.values()):
+        total = sum(n or 0 for n in copies.values())
+        part = share(total, audit.read)
+        said = f"{some(total, 'record')} {_were(total)} dropped as copies"
+        said += f", {part.full} of what was read: " if part else ": "
+        said += " and ".join(f"{_recorded(n)} {kind}" for kind, n in copies.items())
+        said += _extremes("; the share is largest", "smallest", audit, audit.countries["copied"])
+    yield Text(said, "said")
+    if audit.placed[[*COPIES]].isna().all(axis=None):
+        return
+    top = max((part.ends[1] for part in audit.placed["copied"] if part), default=1.0) or 1.0
+    colors = {"exact": "agree", "near": "third"}
 
-    def cells(country: Country) -> Sequence[Cell]:
-        copies, found = country.copies or {}, country.copied
-        numbers = [count(copies[kind]) if kind in copies else NOT_RECORDED for kind in ("exact", "near")]
-        if found is None:
+    def cells(c: Any) -> Sequence[Cell]:
+        numbers = [_recorded(n) for n in (c.exact, c.near)]
+        if c.copied is None:
             return *numbers, NOT_RECORDED, None
-        colors = (("exact", "agree"), ("near", "third"))
-        pieces = [(100 * copies.get(kind, 0) / found.whole / top, color, "") for kind, color in colors]
-        return *numbers, found.text, Bar(pieces, 100 * found.ends[0] / top, 100 * found.ends[1] / top)
+        pieces = [
+            (100 * n / c.copied.whole / top, colors[kind], "")
+            for kind, n in (("exact", c.exact), ("near", c.near))
+            if n == n
+        ]
+        low, high = c.copied.ends
+        return *numbers, c.copied.text, Bar(pieces, 100 * low / top, 100 * high / top)
 
-    legend = (("agree", "exact"), ("third", "near"))
-    blocks = _by_country(audit, ("#exact", "#near", "#of those read", "|"), cells, legend=legend)
-    clusters = [
-        Row([text(e.get("title")) or "(no title)", text(e.get("url")) or "no address", count(copies)])
-        for e in map(mapping, items(audit.get("duplicates", "largest")))
-        if (copies := whole(e.get("copies"))) is not None
-    ]
-    if clusters:
-        blocks += [Heading("Copied most often"), Table(("title", "address", "#copies"), clusters)]
-    return blocks
+    legend = [(color, kind) for kind, color in colors.items()]
+    yield from _by_country(audit, ("#exact", "#near", "#of those read", "|"), cells, legend=legend)
+    clusters = table(items(dig(audit.data, "duplicates", "largest")), ("title", "url"), ["copies"]).dropna(
+        subset="copies"
+    )
+    if len(clusters):
+        rows = [
+            Row([title or "(no title)", url or "no address", count(n)]) for _, title, url, n in clusters.itertuples()
+        ]
+        yield from (Heading("Copied most often"), Table(("title", "address", "#copies"), rows))
 
 
-@section("verification")
-def verification(audit: Audit) -> list[Block]:
+def verification(audit: Audit) -> Iterator[Block]:
     """How the evidence of the country stands."""
-    if not any(country.verified for country in audit.placed):
-        return []
+    totals = {kind: whole(dig(audit.data, "verified", kind, "documents")) for kind in STANDINGS}
+    if all(n is None for n in totals.values()):
+        totals = audit.countries[[*STANDINGS]].sum(min_count=1)
+    known = {kind: int(n) for kind, n in totals.items() if n is not None and not math.isnan(n)}
+    found = {kind: share(n, sum(known.values())) for kind, n in known.items()}
+    agree = found.get("agree")
+    said = ""
+    if agree is not None:
+        ways = {"single": "one stands alone for", "conflict": "they conflict for", "none": "there is none for"}
+        rest = [f"{ways[kind]} {part.text}" for kind, part in found.items() if kind in ways and part and part.part]
+        said = f"For {agree.full} of the documents two independent pieces of evidence agree on the country"
+        said += f"; {listed(rest)}" if rest else ""
+        said += _extremes(". Agreement is most frequent", "least", audit, audit.standings("agree"))
+    yield Text(said, "said")
+    if audit.placed["verified"].isna().all():
+        return
 
-    def cells(country: Country) -> Sequence[Cell]:
-        found = {kind: part for kind in STANDINGS if country.verified and (part := country.standing(kind))}
-        pieces = [(100 * p.value, k, f"{100 * p.value:.0f}%" if p.value > 0.12 else "") for k, p in found.items()]
-        return (Bar(pieces) if found else None), count(sum(country.verified.values())) if found else NOT_RECORDED
+    def cells(c: Any) -> Sequence[Cell]:
+        parts = {kind: part for kind in STANDINGS if (part := standings[kind][c.Index])}
+        pieces = [(100 * p.value, k, f"{100 * p.value:.0f}%" if p.value > 0.12 else "") for k, p in parts.items()]
+        return Bar(pieces) if parts else None, _recorded(c.verified)
 
-    words = "Evidence is what the data declares, the outlet table, the suffix and hints in the address."
-    return [Text(words), *_by_country(audit, ("|", "#documents"), cells, legend=tuple(STANDINGS.items()))]
+    standings = {kind: audit.standings(kind) for kind in STANDINGS}
+    yield Text("Evidence is what the data declares, the outlet table, the suffix and hints in the address.")
+    yield from _by_country(audit, ("|", "#documents"), cells, legend=tuple(STANDINGS.items()))
 
 
-@section("signals")
-def signals(audit: Audit) -> list[Block]:
+def signals(audit: Audit) -> Iterator[Block]:
     """How often each signal of the address names the decided country, or another one."""
+    right, wrong = ({name: audit.signal(name, right=side) for name in SIGNALS} for side in (True, False))
+    said = ""
+    if anything := right["any"]:
+        single = [(name, found) for name, found in right.items() if found and found.part]
+        single = sorted((one for one in single if one[0] not in ("any", "declared")), key=lambda one: -one[1].value)
+        rest = [f"the {SIGNALS[name]} for {found.text}" for name, found in single]
+        said = f"The URL names the country of {anything.full} of the documents in some way"
+        said += f": {listed(rest)}." if rest else "."
+        astray = {name: found for name, found in wrong.items() if found and found.part and name != "any"}
+        if astray:
+            worst = max(astray, key=lambda name: astray[name].value)
+            said += f" Another country is named most often by the {SIGNALS[worst]}, for {astray[worst].full}"
+            said += _extremes(", most of all", "least", audit, audit.signals(worst, right=False))
+    yield Text(said, "said")
+    if not any(right.values()):
+        return
     rows = []
     for name, label in SIGNALS.items():
-        right, wrong = (signal(audit.placed, name, right=side) for side in (True, False))
-        pieces = [(100 * p.value, color) for p, color in ((right, "agree"), (wrong, "conflict")) if p]
+        pieces = [(100 * p.value, color) for p, color in ((right[name], "agree"), (wrong[name], "conflict")) if p]
         room = max(1.0, sum(width for width, _ in pieces) / 100)  # a document may show both
         bar = Bar([(width / room, color, "") for width, color in pieces])
-        rows.append(Row([label, *_said(right), *_said(wrong), bar]))
-    if all(signal(audit.placed, name, right=True) is None for name in SIGNALS):
-        return []
+        rows.append(Row([label, *_said(right[name]), *_said(wrong[name]), bar]))
     legend = (("agree", "names the country"), ("conflict", "names another one"))
+    yield Table(("signal", "#right", "#95% CI", "#wrong", "#95% CI", "|"), rows, legend)
+    by_country = [[audit.signals(name, right=side) for side in (True, False)] for name in SIGNALS]
 
-    def tile(country: Country, name: str) -> Cell:
-        right, wrong = country.signal(name, right=True), country.signal(name, right=False)
-        if right is None:
-            return "\u00b7"
-        under = "n/a" if wrong is None else _short(wrong)
-        return Tile(
-            _short(right), round(100 * right.value), under, round(100 * min(1, 4 * wrong.value)) if wrong else 0
-        )
+    def tile(found: Share | None, astray: Share | None) -> Cell:
+        if found is None:
+            return NOTHING
+        under = "n/a" if astray is None else _short(astray)
+        shade = round(100 * min(1, 4 * astray.value)) if astray else 0
+        return Tile(_short(found), round(100 * found.value), under, shade)
 
-    grid = _by_country(
-        audit, [f"|{label}" for label in SIGNALS.values()], lambda c: [tile(c, name) for name in SIGNALS], kind="grid"
+    words = "Percent of a country's documents: in blue where the signal names it, below in orange where it names "
+    yield from (Heading("By country"), Text(f"{words}another one."))
+    yield from _by_country(
+        audit,
+        [f"|{label}" for label in SIGNALS.values()],
+        lambda c: [tile(*(side.get(c.Index) for side in sides)) for sides in by_country],
+        kind="grid",
     )
-    return [
-        Table(("signal", "#right", "#95% CI", "#wrong", "#95% CI", "|"), rows, legend),
-        Heading("By country"),
-        Text(
-            "Percent of a country's documents: in blue where the signal names it, below in orange where it names "
-            "another one."
-        ),
-        *grid,
-    ]
 
 
-@section("filters")
-def filters(audit: Audit) -> list[Block]:
+def filters(audit: Audit) -> Iterator[Block]:
     """Filters that remove countries unevenly."""
     found = audit.filters
-    if not found:
-        return []
-    gaps = sorted(found[:MOST_FILTERS], key=lambda f: f[0])
+    if not isinstance(audit.data.get("filters"), list):
+        return
+    if found.empty:
+        yield Text("No filter takes noticeably more of one country than of the others.", "said")
+        return
+    widest, reasons = found.iloc[0], found["reason"].nunique()
+    ends = f"{number(100 * widest['low'], 1)} to {number(100 * widest['high'], 1)}%"
+    said = f"{some(reasons, 'filter')} {'removes' if reasons == 1 else 'remove'} countries unevenly, in "
+    said += (
+        f"{some(len(found), 'case')}. The widest gap: {widest['reason']} takes {percent(widest['share'])} of what was "
+    )
+    said += f"read from {widest['country']} (95% CI {ends}), and {percent(widest['elsewhere'])} elsewhere."
+    yield Text(said, "said")
+    yield Text("Share of a country's records that a filter drops, with its 95% CI; the tick is the share elsewhere.")
     rows = [
-        figures.Row(
-            f"{text(country_name(code))}: {reason}",
-            (Interval(part, low, high),),
-            f"{percent(part)}",
-            ticks=(elsewhere,),
-        )
-        for reason, code, part, low, high, elsewhere in gaps
+        figures.Row(f"{country}: {reason}", (Interval(part, low, high),), percent(part), ticks=(elsewhere,))
+        for _, reason, country, part, low, high, elsewhere in found[:MOST_FILTERS]
+        .sort_values("reason", kind="stable")
+        .itertuples()
     ]
-    blocks: list[Block] = [
-        Text("Share of a country's records that a filter drops, with its 95% CI; the tick is the share elsewhere."),
-        Figures(
-            [
-                figures.intervals(
-                    rows,
-                    "filters",
-                    "Filters that remove countries unevenly",
-                    say_filters(audit),
-                    unit="dropped, of what was read",
-                    reference=None,
-                    show=figures.percents,
-                )
-            ]
-        ),
-    ]
+    look: dict[str, Any] = {"unit": "dropped, of what was read", "reference": None, "show": figures.percents}
+    yield Figures([figures.intervals(rows, "filters", "Filters that remove countries unevenly", said, **look)])
     if len(found) > MOST_FILTERS:
-        blocks.append(Text(f"{len(found) - MOST_FILTERS} smaller gaps stand in {AUDIT}.", "gap"))
-    return blocks
+        yield Text(f"{len(found) - MOST_FILTERS} smaller gaps stand in {AUDIT}.", "gap")
 
 
-@section("balance")
-def balance(audit: Audit) -> list[Block]:
+def balance(audit: Audit) -> Iterator[Block]:
     """How often continents and countries are read when they weigh the same."""
-    drawn: list[Markup] = []
-    for by in ("continent", "country"):
-        groups = audit.balance(by)
-        if len(groups) > 1:
-            chosen = {country.name for country in audit.shown} | {name for name, _ in groups if by == "continent"}
-            rows = [
-                figures.Row(n, (Interval(r),), times(r), by == "continent") for n, r in sorted(groups) if n in chosen
-            ]
-            title = f"{'Continents' if by == 'continent' else 'Countries'} with equal weight"
-            unit = "times read, when as many tokens are drawn as there are"
-            drawn.append(
-                figures.intervals(
-                    rows,
-                    f"balance-{by}",
-                    title,
-                    say_balance(audit),
-                    unit=unit,
-                    reference=1.0,
-                    scale="log",
-                    show=lambda value: f"{value:g}",
-                )
-            )
-    words = "Right of 1 a group is repeated, left of 1 only a part of it is read."
-    return [Text(words), Figures(drawn)] if drawn else []
+    groups = {by: audit.balance(by) for by in ("continent", "country")}
+    several = {by: found for by, found in groups.items() if len(found) > 1}
+    said = (
+        ""
+        if all(found.empty for found in groups.values())
+        else "There is only one group, so nothing has to be repeated."
+    )
+    if several:
+        parts = [
+            f"every {by}, {found.index[-1]} is read {times(found.iloc[-1])} and {found.index[0]} {times(found.iloc[0])}"
+            for by, found in several.items()
+        ]
+        said = f"If as many tokens are drawn as there are, and the same number from {'; from '.join(parts)}."
+    yield Text(said, "said")
+    drawn = []
+    unit = "times read, when as many tokens are drawn as there are"
+    for by, found in several.items():
+        chosen = found if by == "continent" else found[found.index.isin(audit.shown["name"])]
+        rows = [figures.Row(n, (Interval(r),), times(r), by == "continent") for n, r in chosen.sort_index().items()]
+        title = f"{'Continents' if by == 'continent' else 'Countries'} with equal weight"
+        look: dict[str, Any] = {"unit": unit, "reference": 1.0, "scale": "log", "show": lambda value: f"{value:g}"}
+        drawn.append(figures.intervals(rows, f"balance-{by}", title, said, **look))
+    if drawn:
+        yield from (Text("Right of 1 a group is repeated, left of 1 only a part of it is read."), Figures(drawn))
 
 
-@section("steps")
-def steps(audit: Audit) -> list[Block]:
+def steps(audit: Audit) -> Iterator[Block]:
     """The time by step."""
-    if not audit.steps:
-        return []
-    total = sum(seconds for _, seconds, _ in audit.steps) or 1.0
-    most = max(*(seconds for _, seconds, _ in audit.steps), 1e-9)
+    found = audit.steps
+    if found.empty:
+        return
+    total, most, slowest = found["seconds"].sum(), found["seconds"].max(), int(found["seconds"].argmax())
+    rates = found["documents"] / found["seconds"]
+    said = f"The steps took {duration(total)} together; the slowest is {found.index[slowest]}, {duration(most)}"
+    said += f" or {percent(most / total)} of the time" if total else ""
+    said += f", at {count(rates.iloc[slowest])} documents a second." if rates.iloc[slowest] > 0 else "."
+    yield from (Text(said, "said"), Text("Time of all processes together."))
     rows = []
-    for name, seconds, documents in audit.steps:
-        rate = documents / seconds if documents is not None and seconds else None
-        speed = NOT_RECORDED if rate is None else number(rate, 0 if rate >= 10 else 1)
-        bar = Bar([(100 * seconds / most, "agree", "")])
-        rows.append(Row([name, duration(seconds), percent(seconds / total), speed, bar]))
-    headings = ("step", "#time", "#of all", "#documents/s", "|")
-    return [Text("Time of all processes together."), Table(headings, rows)]
+    for name, seconds, rate in zip(found.index, found["seconds"], rates, strict=True):
+        speed = number(rate, 0 if rate >= 10 else 1) if is_number(rate) else NOT_RECORDED
+        bar = Bar([(100 * seconds / (most or 1), "agree", "")])
+        rows.append(Row([name, duration(seconds), percent(seconds / (total or 1)), speed, bar]))
+    yield Table(("step", "#time", "#of all", "#documents/s", "|"), rows)
 
 
-def _numbers(audit: Audit) -> Section:
-    if not audit.countries:
-        missing = "Not recorded. The audit of this corpus holds no countries. Build the corpus again to have it."
-        return Section("numbers", "Every number by country", [Text(missing, "gap")])
-
-    def known(value: int | None) -> str:
-        return NOT_RECORDED if value is None else count(value)
-
-    rows, by_signal = [], []
-    for c in audit.countries[:MOST_ROWS]:
-        kept = share(c.documents, c.read)
-        rows.append(
-            Row(
-                [
-                    [c.name, c.problem] if c.problem else c.name,
-                    *(known(c.splits.get(s)) for s in SPLITS),
-                    known(c.bytes),
-                    known(c.tokens),
-                    known(c.read),
-                    f"{kept.text} ({kept.interval})" if kept else "",
-                    *(known((c.copies or {}).get(kind)) for kind in ("exact", "near")),
-                    known(c.outlets),
-                    known(c.median),
-                    *(known(c.verified.get(kind)) for kind in STANDINGS),
-                ],
-                c.continent,
-                bool(c.problem),
-            )
+def numbers(audit: Audit) -> Section:
+    """Every number by country."""
+    title = "Every number by country"
+    if audit.countries.empty:
+        return Section("numbers", title, [_missing("countries")])
+    first = audit.countries[:MOST_ROWS]
+    kept = {c: f"{part.text} ({part.interval})" if part else "" for c, part in first["kept"].items()}
+    rows = [
+        Row(
+            [
+                [c["name"], c["problem"]] if c["problem"] else c["name"],
+                *(kept[code] if name == "kept" else _recorded(c[name]) for name in NUMBERS),
+            ],
+            c["continent"],
+            bool(c["problem"]),
         )
-        pairs = [known(side.get(name)) for name in SIGNALS for side in (c.right, c.wrong)]
-        by_signal.append(Row([c.name, known(c.right.get("documents")), *pairs]))
-    headings = [
-        *SPLITS,
-        "bytes",
-        "tokens",
-        "read",
-        "kept",
-        "exact copies",
-        "near copies",
-        "outlets",
-        "median characters",
+        for code, c in first.iterrows()
     ]
-    table = Table(("country", *(f"#{name}" for name in (*headings, *STANDINGS.values()))), rows)
+    named = COPIES | STANDINGS | {"median": "median characters"}
+    headings = ("country", *(f"#{named.get(name, name)}" for name in NUMBERS))
+    sides = [side.reindex(first.index) for side in (audit.right, audit.wrong)]
+    looked = [
+        Row(
+            [
+                first.at[code, "name"],
+                _recorded(sides[0].at[code, "documents"]),
+                *(_recorded(side.at[code, name]) for name in SIGNALS for side in sides),
+            ]
+        )
+        for code in first.index
+    ]
     columns = [f"#{label}{wrong}" for label in SIGNALS.values() for wrong in ("", ", wrong")]
     blocks: list[Block] = [
-        Fold("Documents, sizes and evidence", [table]),
-        Fold("Documents by signal", [Table(("country", "#looked at", *columns), by_signal)]),
+        Fold("Documents, sizes and evidence", [Table(headings, rows)]),
+        Fold("Documents by signal", [Table(("country", "#looked at", *columns), looked)]),
     ]
-    if len(audit.countries) > MOST_ROWS:
-        blocks.append(Text(f"{count(len(audit.countries) - MOST_ROWS)} more countries stand in {AUDIT}.", "gap"))
-    return Section("numbers", "Every number by country", blocks)
+    if (left := len(audit.countries) - MOST_ROWS) > 0:
+        blocks.append(Text(f"{count(left)} more countries stand in {AUDIT}.", "gap"))
+    return Section("numbers", title, blocks)
 
 
-def _sources(audit: Audit) -> Section:
-    sources = [text(source) for source in items(audit.data.get("sources"))]
-    blocks: list[Block] = []
-    if sources:
-        blocks.append(Table(("source",), [Row([source]) for source in sources[:MOST_ROWS]]))
-    else:
-        blocks.append(Text("Not recorded. The audit names no sources.", "gap"))
-    if audit.files:
-        rows = [Row([file, problem], bad=True) for file, problem in audit.files[:MOST_ROWS]]
-        blocks.append(Text(f"{some(len(audit.files), 'damaged file')}: what could be read was kept.", "problem"))
-        blocks.append(Table(("file", "problem"), rows))
-    for what, left in (("sources", len(sources) - MOST_ROWS), ("damaged files", len(audit.files) - MOST_ROWS)):
+def sources(audit: Audit) -> Section:
+    """What the corpus was made of, damaged files, and its fingerprint."""
+    found = [Row([source]) for source in audit.sources]
+    broken = [Row([file, problem], bad=True) for _, file, problem in audit.files.itertuples()]
+    blocks: list[Block] = [Text("Not recorded. The audit names no sources.", "gap")]
+    if found:
+        blocks = [Table(("source",), found[:MOST_ROWS])]
+    if broken:
+        blocks.append(Text(f"{some(len(broken), 'damaged file')}: what could be read was kept.", "problem"))
+        blocks.append(Table(("file", "problem"), broken[:MOST_ROWS]))
+    for what, left in (("sources", len(found) - MOST_ROWS), ("damaged files", len(broken) - MOST_ROWS)):
         blocks += [Text(f"{count(left)} more {what} stand in {AUDIT}.", "gap")] if left > 0 else []
-    fingerprint = text(audit.data.get("fingerprint"), 64)
-    blocks += [Text(f"Fingerprint {fingerprint}.")] if fingerprint else []
+    blocks += [Text(f"Fingerprint {audit.fingerprint}.")] if audit.fingerprint else []
     return Section("making", "Sources", blocks)
 
 
-def _cards(audit: Audit) -> list[tuple[str, str, str]]:
+def lead(audit: Audit) -> str:
+    """Says how much was read, how much was kept, and from where."""
     kept = share(audit.documents, audit.read)
-    undated = share(whole(audit.data.get("undated")), audit.documents)
-    per_token = audit.get("balance", "bytes_per_token")
-    main = sorted((audit.drops or {}).items(), key=lambda item: -item[1])[:2]
-    totals = [(split, whole(audit.get("splits", split, "documents"))) for split in SPLITS]
-    sources = len(items(audit.data.get("sources")))
-    found = [
-        ("records read", audit.read, some(sources, "source") if sources else ""),
-        ("documents kept", audit.documents, kept.full if kept else "share not recorded"),
-        (
-            "records dropped",
-            None if audit.drops is None else sum(audit.drops.values()),
-            ", ".join(f"{count(n)} {words(name)}" for name, n in main if n),
-        ),
-        ("countries", len(audit.placed), ", ".join(f"{split} {count(n)}" for split, n in totals if n is not None)),
-        ("outlets", audit.outlets, ""),
-    ]
-    found += [("without a date", undated.part, undated.full)] if undated and undated.part else []
-    cards = [(label, NOT_RECORDED if n is None else count(n), note) for label, n, note in found]
-    tokens = NOT_RECORDED if audit.tokens is None else large(audit.tokens)
+    start = f"{some(audit.documents, 'document')} kept"
+    if kept is not None:
+        start = f"Of {some(kept.whole, 'record')} read, {count(kept.part)} {_were(kept.part)} kept, {kept.full}"
+    parts = [f"from {some(len(audit.placed), 'country')}"]
+    parts += [some(audit.outlets, "outlet")] if audit.outlets is not None else []
+    parts += [f"about {large(audit.tokens)} tokens"] if not math.isnan(audit.tokens) else []
+    return f"{start}: {', '.join(parts)}."
+
+
+def cards(audit: Audit) -> list[tuple[str, str, str]]:
+    """Returns the key numbers: label, value, note."""
+    kept, undated = share(audit.documents, audit.read), share(whole(audit.data.get("undated")), audit.documents)
+    reasons = [f"{count(n)} {name}" for name, n in list((audit.drops or {}).items())[:2] if n]
+    dropped = None if audit.drops is None else sum(audit.drops.values())
+    totals = {split: whole(dig(audit.data, "splits", split, "documents")) for split in SPLITS}
+    per_token = dig(audit.data, "balance", "bytes_per_token")
     note = f"{per_token:g} bytes a token" if is_number(per_token) and per_token else ""
-    return [*cards, ("tokens, estimated", tokens, note)]
+    tokens = NOT_RECORDED if math.isnan(audit.tokens) else large(audit.tokens)
+    found = [
+        ("records read", _recorded(audit.read), some(len(audit.sources), "source") if audit.sources else ""),
+        ("documents kept", count(audit.documents), kept.full if kept else "share not recorded"),
+        ("records dropped", _recorded(dropped), ", ".join(reasons)),
+        (
+            "countries",
+            count(len(audit.placed)),
+            ", ".join(f"{s} {count(n)}" for s, n in totals.items() if n is not None),
+        ),
+        ("outlets", _recorded(audit.outlets), ""),
+    ]
+    found += [("without a date", count(undated.part), undated.full)] if undated and undated.part else []
+    return [*found, ("tokens, estimated", tokens, note)]
+
+
+class Part(NamedTuple):
+    """A part of the page and of the terminal."""
+
+    anchor: str
+    word: str
+    """Its name in the terminal."""
+    title: str
+    make: Callable[[Audit], Iterator[Block]]
+
+    def say(self, audit: Audit) -> str:
+        """Returns its sentence; empty where the audit does not record it."""
+        first = next(self.make(audit), None)
+        return first.words if isinstance(first, Text) else ""
+
+
+PARTS = (
+    Part("drops", "dropped", "Kept and dropped records", drops),
+    Part("countries", "countries", "Documents by country", countries),
+    Part("years", "years", "Documents by year", years),
+    Part("outlets", "outlets", "Outlets", outlets),
+    Part("lengths", "lengths", "Article lengths", lengths),
+    Part("duplicates", "duplicates", "Duplicates", duplicates),
+    Part("verification", "evidence", "Evidence for the country", verification),
+    Part("signals", "signals", "Country signals in the URL", signals),
+    Part("filters", "filters", "Uneven filters", filters),
+    Part("balance", "balance", "Repetitions under equal weights", balance),
+    Part("steps", "time", "Time by step", steps),
+)
+
+
+def _by_country(
+    audit: Audit, headings: Sequence[str], cells: Callable[[Any], Sequence[Cell]], **look: Any
+) -> Iterator[Block]:
+    """Yields a table with a row for each country that figures show."""
+    shown = audit.shown[audit.shown.index != ""]
+    rows = [Row([c.name, *cells(c)], c.continent, bool(c.problem)) for c in shown.itertuples()]
+    yield Table(("country", *headings), rows, **look)
+    yield from _smaller(audit)
+
+
+def _smaller(audit: Audit) -> Iterator[Block]:
+    if left := len(audit.countries) - len(audit.shown):
+        yield Text(f"{count(left)} smaller countries stand in the last table.", "gap")
+
+
+def _extremes(most: str, least: str, audit: Audit, of: pd.Series) -> str:
+    """Names the largest and the smallest share where their intervals lie apart; otherwise chance would choose them."""
+    placed = audit.placed["name"]
+    found = [(part, placed[code]) for code, part in of.items() if code in placed and part and part.whole >= FEW]
+    found.sort(key=lambda item: item[0].value)
+    if len(found) < 2 or found[0][0].ends[1] >= found[-1][0].ends[0]:
+        return "."
+    (low, first), (high, last) = found[0], found[-1]
+    return f"{most} in {last} ({high.text}) and {least} in {first} ({low.text})."
+
+
+def _missing(what: str) -> Text:
+    return Text(f"Not recorded. The audit of this corpus holds no {what}. Build the corpus again to have it.", "gap")
+
+
+def _said(found: Share | None) -> tuple[str, str]:
+    return (found.text, found.interval) if found else (NOT_RECORDED, "")
+
+
+def _recorded(value: float | None) -> str:
+    return NOT_RECORDED if value is None or math.isnan(value) else count(value)
+
+
+def _were(amount: int) -> str:
+    return "was" if amount == 1 else "were"
 
 
 def _short(found: Share) -> str:
@@ -590,28 +721,29 @@ def _terminal_countries(audit: Audit, lines: int) -> Grid:
     table.add_column("country", no_wrap=True, overflow="ellipsis", max_width=24)
     for name in ("docs", "test", "tokens", "outlets", "kept", "copies", "agree", "median", "repeat"):
         table.add_column(name, justify="right", no_wrap=True)
-    repeats = dict(audit.balance("country"))
-    order = sorted(audit.countries, key=lambda c: -c.documents)
-    while order and len(order) + len({country.continent for country in order}) > lines:
-        order.pop()
-    heading = ""
-    for c in (country for country in audit.countries if country in order):
-        if c.continent != heading:
-            heading = c.continent
-            table.add_row(Styled(heading, style="bold"))
-        test = c.splits.get("test")
-        cells = [
-            count(c.documents) if c.documents < 1_000_000 else large(c.documents),
-            "" if test is None else count(test),
-            "" if c.tokens is None else large(c.tokens),
-            "" if c.outlets is None else count(c.outlets),
-            *(_narrow(found) for found in (share(c.documents, c.read), c.copied, c.standing("agree"))),
-            "" if c.median is None else count(c.median),
-            times(repeats[c.name]).replace(" times", "x") if c.name in repeats else "",
-        ]
-        table.add_row(Styled(f"  {c.name}"), *map(Styled, cells), style="red" if c.problem else "")
-    if len(audit.countries) > len(order):
-        table.add_row(Styled(f"  {len(audit.countries) - len(order)} smaller ones"))
+    repeats, agree = dict(audit.balance("country")), audit.standings("agree")
+    fits = audit.countries.sort_values("documents", ascending=False, kind="stable")
+    while len(fits) and len(fits) + fits["continent"].nunique() > lines:
+        fits = fits[:-1]
+
+    def known(value: float, show: Callable[[float], str] = count) -> str:
+        return "" if math.isnan(value) else show(value)
+
+    for continent, rows in audit.countries[audit.countries.index.isin(fits.index)].groupby("continent", sort=False):
+        table.add_row(Styled(continent, style="bold"))
+        for c in rows.itertuples():
+            cells = [
+                known(c.documents, count if c.documents < 1_000_000 else large),
+                known(c.test),
+                known(c.tokens, large),
+                known(c.outlets),
+                *(_narrow(found) for found in (c.kept, c.copied, agree[c.Index])),
+                known(c.median),
+                times(repeats[c.name]).replace(" times", "x") if c.name in repeats else "",
+            ]
+            table.add_row(Styled(f"  {c.name}"), *map(Styled, cells), style="red" if c.problem else "")
+    if left := len(audit.countries) - len(fits):
+        table.add_row(Styled(f"  {left} smaller ones"))
     return table
 
 
@@ -626,31 +758,15 @@ def _height(words: str, columns: int) -> int:
     return len(textwrap.wrap(words, columns)) or 1
 
 
-def _first(words: str, longest: int = SENTENCE) -> str:
+def _first(words: str) -> str:
     """Returns as many whole sentences as there is room for, the first one in any case."""
     kept = ""
     for sentence in re.split(r"(?<=[.]) (?=[A-Z])", words):
-        if kept and len(kept) + len(sentence) + 1 > longest:
+        if kept and len(kept) + len(sentence) + 1 > SENTENCE:
             break
         kept = f"{kept} {sentence}".strip()
-    return _cut(kept, longest)
+    return _cut(kept, SENTENCE)
 
 
 def _cut(words: str, longest: int) -> str:
     return words if len(words) <= longest else words[: longest - 3].rstrip() + "..."
-
-
-PARTS: tuple[tuple[str, str, Callable[[Audit], str], Callable[[Audit, str, str], Section]], ...] = (
-    ("dropped", "Kept and dropped records", say_drops, drops),
-    ("countries", "Documents by country", say_countries, countries),
-    ("years", "Documents by year", say_years, years),
-    ("outlets", "Outlets", say_outlets, outlets),
-    ("lengths", "Article lengths", say_lengths, lengths),
-    ("duplicates", "Duplicates", say_duplicates, duplicates),
-    ("evidence", "Evidence for the country", say_evidence, verification),
-    ("signals", "Country signals in the URL", say_signals, signals),
-    ("filters", "Uneven filters", say_filters, filters),
-    ("balance", "Repetitions under equal weights", say_balance, balance),
-    ("time", "Time by step", say_steps, steps),
-)
-"""Part in the terminal, title on the page, sentence, section."""

@@ -183,11 +183,9 @@ def _alone(row: pd.Series) -> str:
     return " (one document)" if row["n_documents"] == 1 and not is_number(row["ci_low"]) else ""
 
 
-def share_cell(row: pd.Series | None, digits: int = 1) -> str:
+def share_cell(row: pd.Series) -> str:
     """Says a share with its interval: `73.9% (70.1 to 77.4)`."""
-    if row is None:
-        return ""
-    return f"{percent(row['value'], digits)} ({interval(100 * row['ci_low'], 100 * row['ci_high'], digits)})"
+    return f"{percent(row['value'])} ({interval(100 * row['ci_low'], 100 * row['ci_high'], 1)})"
 
 
 def effect_rows(results: Results, chosen: Sequence[Comparison], *by: str) -> list[Row]:
@@ -222,6 +220,6 @@ def label_of(row: pd.Series) -> str:
     return country_name(row["slice"]) if row["slice_by"] == "country" else upper(str(row["slice"]))
 
 
-def mark_of(row: pd.Series, scale: float = 1.0) -> Interval:
+def mark_of(row: pd.Series) -> Interval:
     """Returns the value of a row with its interval, to be drawn."""
-    return Interval(scale * row["value"], scale * row["ci_low"], scale * row["ci_high"])
+    return Interval(row["value"], row["ci_low"], row["ci_high"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pandas as pd
 from markupsafe import Markup
@@ -156,7 +157,7 @@ def locate(results: Results) -> Section | None:
     if not (found["run"] == BASELINE_WORDS).any():
         section.blocks.append(Text("No word-counting baseline was fitted, so there is nothing to compare with.", "gap"))
     if len(changes):
-        section.blocks += [Heading("Differences in accuracy, percentage points"), _inference_changes(changes)]
+        section.blocks += [Heading("Differences in accuracy, percentage points"), _changes(changes, _inferred)]
     models = [key for key in order if key[0] != BASELINE_WORDS]
     drawn, undrawn = models[:MOST_DRAWN], [f"{names[key]} ({_texts(key[1])})" for key in models[MOST_DRAWN:]]
     keyed = dict(iter(results.bins.groupby(["run", "masked"], sort=False)))
@@ -240,25 +241,27 @@ def _confusions(results: Results, models: list[tuple[str, bool]], names: dict[tu
     return blocks
 
 
-def _inference_changes(changes: pd.DataFrame) -> Table:
+def _changes(changes: pd.DataFrame, texts: Callable[[pd.Series], tuple[str, str]]) -> Table:
+    """Returns differences of shares in percentage points; `texts` says on what each side of one was measured."""
     rows = []
     for _, r in changes.iterrows():
-        within = r["metric"] == "accuracy_country_masking_difference"
         versus = "TF-IDF baseline" if r["versus_run"] == BASELINE_WORDS else r["versus_run"]
-        sides = [f"{_guesser(r)}, {_texts(r['masked'] or within)}", f"minus {versus}, {_texts(r['masked'])}"]
-        rows.append(Row([sides, *effect_cells(r, 100, 1), reading(r, higher_is_better=True)]))
-    return Table(("first, minus second", *EFFECT, "what it means"), rows)
-
-
-def _share_changes(results: Results, changes: pd.DataFrame) -> Table:
-    rows = []
-    for _, r in changes.iterrows():
-        first = f"{_guesser(r)}, {condition_name(r['condition'])}"
-        versus = "TF-IDF baseline" if r["versus_run"] == BASELINE_WORDS else r["versus_run"]
-        second = f"minus {versus}, {condition_name(r['versus_condition'])}"
+        first, second = texts(r)
+        sides = [f"{_guesser(r)}, {first}", f"minus {versus}, {second}"]
         group = FORMS.get(r["metric"].removesuffix("_difference"), "")
-        rows.append(Row([[first, second], *effect_cells(r, 100, 1), reading(r, higher_is_better=True)], group))
+        rows.append(Row([sides, *effect_cells(r, 100, 1), reading(r, higher_is_better=True)], group))
     return Table(("first, minus second", *EFFECT, "what it means"), sorted(rows, key=lambda row: row.group))
+
+
+def _inferred(row: pd.Series) -> tuple[str, str]:
+    """Names the texts of both sides of a difference in country inference."""
+    within = row["metric"] == "accuracy_country_masking_difference"
+    return _texts(row["masked"] or within), _texts(row["masked"])
+
+
+def _asked(row: pd.Series) -> tuple[str, str]:
+    """Names the conditions of both sides of a difference in questions."""
+    return condition_name(row["condition"]), condition_name(row["versus_condition"])
 
 
 def questions(results: Results) -> Section | None:
@@ -323,7 +326,7 @@ def questions(results: Results) -> Section | None:
     if len(changes):
         section.blocks += [
             Heading("Differences on the same items, percentage points"),
-            _share_changes(results, changes),
+            _changes(changes, _asked),
         ]
     return section
 

@@ -220,8 +220,16 @@ class Share:
         return f"{self.text} (95% CI {self.interval})"
 
 
-def share(part: int | None, whole: int | None) -> Share | None:
-    """Returns a share, or None where a count is unknown, the whole is empty or the part is larger than the whole."""
+def share(part: float | None, whole: float | None) -> Share | None:
+    """Returns a share, or None where a count is unknown, the whole is empty or the part is larger than the whole.
+
+    Args:
+        part: a count; None or NaN where it is unknown.
+        whole: a count; None or NaN where it is unknown.
+
+    Example:
+        share(3, 4).text  # "75.0%"
+    """
     if part is None or whole is None or whole <= 0 or not 0 <= part <= whole:
         return None
-    return Share(part, whole)
+    return Share(int(part), int(whole))

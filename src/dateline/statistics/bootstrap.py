@@ -179,6 +179,11 @@ def ratio_difference(
 
     Raises:
         UserError: where there are no documents, or where their places tell nothing (the denominator is not positive).
+
+    Example:
+        >>> gain = ratio_difference([1.0, 2.0, 1.5, 1.0], [2.0, 3.0, 2.5, 2.0])
+        >>> round(gain.value, 2), round(gain.low, 2), round(gain.high, 2)
+        (0.58, 0.44, 0.72)
     """
     columns = _units(numerator, denominator, what="gain to recover")
     return ratio_estimate(columns, resampled_sums(columns, resamples=resamples, seed=seed), 0, 1, level=level)

@@ -95,6 +95,12 @@ def seed_spread(
 
     Raises:
         UserError: where there are fewer than two seeds, no documents, no tokens, or numbers that are not finite.
+
+    Example:
+        >>> differences = np.array([[-1.0, -2.0, -0.5], [-1.5, -1.0, -1.0], [-0.5, -1.5, -1.0]])  # [seeds, documents]
+        >>> spread = seed_spread(differences, np.array([10, 10, 10]))
+        >>> round(spread.value, 3), round(spread.standard_error, 3)
+        (-0.111, 0.021)
     """
     table = np.asarray(differences, dtype=np.float64)
     tokens = np.asarray(num_tokens, dtype=np.float64)

@@ -91,6 +91,10 @@ def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[Tokens]:
     Args:
         tokenizer: a transformers tokenizer, fast or slow.
         texts: prefixes or bodies; an article that writes `<eos>` means the characters.
+
+    Example:
+        >>> [tokens.tolist() for tokens in encode_texts(byte_tokenizer(), ["ab"])]
+        [[67, 68]]
     """
     if not texts:
         return []

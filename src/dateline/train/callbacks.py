@@ -47,6 +47,12 @@ class Callback:
     """Looks at a run; every method does nothing unless overridden.
 
     Methods are called on rank 0, between steps, in the order of time. An exception ends the run as any other would.
+
+    Example:
+        >>> class Losses(Callback):
+        ...     def record(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
+        ...         if kind == "train":
+        ...             print(step, values["loss"])
     """
 
     def start(self, run: RunInfo) -> None:

@@ -33,7 +33,7 @@ from dateline.errors import UserError
 from dateline.manifest import write_atomically
 from dateline.train.export import SHAPE, unshared
 from dateline.train.folder import cause, checkpoint_path, prune, read_facts, seal, unfinished
-from dateline.train.optim import Stepper, parts_of
+from dateline.train.optim import Optimizers
 from dateline.train.parallel import ALONE, World
 
 warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # one process is no mistake
@@ -77,7 +77,7 @@ class Saver:
         self._done: list[tuple[int, Path]] = []
 
     def save(
-        self, step: int, model: Any, optimizer: Stepper, memory: Mapping[str, Any], *, pruned: bool = True
+        self, step: int, model: Any, optimizer: Optimizers, memory: Mapping[str, Any], *, pruned: bool = True
     ) -> Path:
         """Begins to write the checkpoint after `step` steps, once the one before is complete; every process calls it.
 
@@ -97,8 +97,8 @@ class Saver:
         self.world.first(lambda: self._begin(unfinished(final), step, memory))
         rank = self.world.rank
         state: dict[str, Any] = {"model": unshared(model, get_model_state_dict(model)), "rng": {}}
-        if any(part.state for part in parts_of(optimizer)):  # none yet before the first step
-            state["optimizer"] = get_optimizer_state_dict(model, parts_of(optimizer))["state"]
+        if any(part.state for part in optimizer.parts):  # none yet before the first step
+            state["optimizer"] = get_optimizer_state_dict(model, optimizer.parts)["state"]
         state["rng"][f"cpu{rank}"] = torch.get_rng_state()
         if torch.cuda.is_available():
             state["rng"][f"cuda{rank}"] = torch.cuda.get_rng_state()
@@ -183,7 +183,7 @@ class Saver:
 
 
 def load_checkpoint(
-    checkpoint: Path, identity: str, model: Any, optimizer: Stepper, world: World = ALONE
+    checkpoint: Path, identity: str, model: Any, optimizer: Optimizers, world: World = ALONE
 ) -> dict[str, Any]:
     """Puts a checkpoint's numbers into model, optimizer and random generators; every process takes its part.
 
@@ -207,7 +207,7 @@ def load_checkpoint(
     wanted: dict[str, Any] = {"model": unshared(model, get_model_state_dict(model)), "rng": {}}
     moments: Any = None
     if any(name.startswith("optimizer.") for name in names):
-        moments = get_optimizer_state_dict(model, parts_of(optimizer))
+        moments = get_optimizer_state_dict(model, optimizer.parts)
         wanted["optimizer"] = moments["state"]
     generators = {f"cpu{world.rank}": torch.get_rng_state}
     if torch.cuda.is_available():
@@ -216,7 +216,7 @@ def load_checkpoint(
     load(wanted, storage_reader=reader, no_dist=not world.joined)
     set_model_state_dict(model, wanted["model"], options=StateDictOptions(strict=False))
     if moments is not None:
-        set_optimizer_state_dict(model, parts_of(optimizer), moments)
+        set_optimizer_state_dict(model, optimizer.parts, moments)
     for name, generator in wanted["rng"].items():
         torch.set_rng_state(generator) if name.startswith("cpu") else torch.cuda.set_rng_state(generator)
     return state

@@ -108,6 +108,10 @@ def export_model(run: Path, out: Path, step: int | None = None, overwrite: bool 
 
     Raises:
         UserError: where there is no such checkpoint, or it is damaged, or `out` may not be written.
+
+    Example:
+        >>> export_model(Path("runs/first"), Path("models/first-200"), step=200)
+        PosixPath('models/first-200')
     """
     if overwrite and out.is_dir() and any(out.iterdir()) and not (out / FACTS).is_file():
         raise UserError(f"{out}: is not an earlier model folder, so it is not overwritten; choose another --out")

@@ -11,17 +11,90 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from dateline.conditions import Conditioner, Conditioning, parse_condition
+from dateline.conditions.dropout import uniform
+from dateline.model.scoring import Segment, score_segments
+from dateline.progress import span
 from dateline.tokens.loader import Loader
 from dateline.tokens.store import EncodedCorpus
+from dateline.tokens.tokenizer import encode_texts
 from dateline.train.callbacks import Callback
 from dateline.train.metrics import MetricsFile
 from dateline.train.parallel import World, whole_weights
 from dateline.train.recipe import TrainRecipe
 from dateline.train.step import Engine, Totals
-from dateline.train.validation import Validation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+
+SAMPLE = 0x5A3F1E
+"""Stream number of the draw that chooses documents, the same for every run on a corpus."""
+
+
+class Validation:
+    """A fixed sample of the validation split, rendered once under `gold` and `none`."""
+
+    def __init__(
+        self,
+        corpus: EncodedCorpus,
+        tokenizer: PreTrainedTokenizerFast,
+        conditioning: Conditioning,
+        *,
+        bos: int,
+        sequence_length: int,
+        num_documents: int,
+    ) -> None:
+        """Chooses documents evenly over the continents and cuts each to what fits behind the longest prefix.
+
+        Args:
+            corpus: the encoded corpus.
+            tokenizer: its tokenizer, for the prefixes.
+            conditioning: the fields that the model is trained with; without fields, only `none` is measured.
+            bos: id of the token that starts a segment.
+            sequence_length: tokens that a segment may have.
+            num_documents: in all; fewer where the split is smaller.
+        """
+        chosen = _choose(corpus, num_documents)
+        self.groups = [str(corpus.continents[index]) for index in chosen]
+        metadata = [corpus.metadata(index) for index in chosen]
+        self.segments: dict[str, list[Segment]] = {}
+        for name in ("gold", "none") if conditioning.fields else ("none",):
+            conditioner = Conditioner(parse_condition(name, conditioning.fields), seed=0, pool=metadata)
+            prefixes = encode_texts(tokenizer, [conditioner.prefix(place, "") for place in metadata])
+            segments = []
+            for index, prefix in zip(chosen, prefixes, strict=True):
+                body = corpus.tokens(index)[: sequence_length // 2 - 1]
+                ids = np.concatenate([[bos], prefix[: sequence_length // 2], body]).astype(np.int64)
+                segments.append(Segment(ids, len(body)))
+            self.segments[name] = segments
+
+    def measure(self, model: Any, *, dtype: str) -> list[dict[str, Any]]:
+        """Returns a record for each condition and group: `{"condition", "group", "loss"}` in nats per body token."""
+        records = []
+        names = np.array(self.groups)
+        for condition, segments in self.segments.items():
+            nll = score_segments(model, segments, dtype=dtype)
+            tokens = np.array([segment.num_scored for segment in segments])
+            for group in ["all", *sorted(set(self.groups))]:
+                inside = np.ones(len(names), dtype=bool) if group == "all" else names == group
+                loss = float(nll[inside].sum() / tokens[inside].sum())
+                records.append({"condition": condition, "group": group or "unplaced", "loss": loss})
+        return records
+
+
+def _choose(corpus: EncodedCorpus, num_documents: int) -> list[int]:
+    indices = corpus.select("validation")
+    if not len(indices):
+        return []
+    draw = uniform(0, corpus.keys[indices], np.zeros(len(indices), dtype=np.int64), SAMPLE)
+    indices = indices[np.argsort(draw, kind="stable")]
+    continents = corpus.continents[indices]
+    names = sorted(set(continents.tolist()))
+    share = max(1, num_documents // len(names))
+    return sorted(int(index) for name in names for index in indices[continents == name][:share])
 
 
 class TrainingLog:
@@ -108,12 +181,8 @@ class TrainingLog:
         self._since += time.perf_counter() - since
 
     def left(self, step: int) -> str:
-        """Returns an estimate of the time left, for people: `1 h 05 min left`; empty before the second step."""
+        """Returns an estimate of the time left, for people: `1 h 5 min left`; empty before the second step."""
         taken = step - self._first
         if taken < 2:
             return ""
-        seconds = (time.perf_counter() - self._begun) / taken * (self._num_steps - step)
-        if seconds < 60:
-            return f"{seconds:.0f} s left"
-        minutes = round(seconds / 60)
-        return f"{minutes} min left" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min left"
+        return f"{span((time.perf_counter() - self._begun) / taken * (self._num_steps - step))} left"

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -30,8 +30,9 @@ from dateline.train.callbacks import Callback, Callbacks, Outcome, RunInfo
 from dateline.train.checkpoint import Saver, load_checkpoint, whole_state
 from dateline.train.export import describe, save_model
 from dateline.train.folder import belongs_to, checkpoints, finished_run, newest_intact, open_folder, set_aside
-from dateline.train.guard import Sentinel, collect_signals
+from dateline.train.guard import Sentinel, Watchdog, collect_signals
 from dateline.train.log import TrainingLog
+from dateline.train.optim import factor
 from dateline.train.parallel import RemoteRankFailure, World, choose_device, choose_precision, processes
 from dateline.train.recipe import (
     FORMAT,
@@ -42,10 +43,8 @@ from dateline.train.recipe import (
     train_identity,
     train_plan,
 )
-from dateline.train.schedule import factor
 from dateline.train.step import Engine, Totals, add_up
 from dateline.train.trackers import build_callbacks
-from dateline.train.watchdog import Watchdog
 
 
 def train_model(
@@ -72,7 +71,7 @@ def train_model(
         >>> train_model(recipe, Path("runs/first")).counts["steps"]
         200
     """
-    with processes(recipe.parallel, recipe.train.device, max(30.0, 2 * recipe.train.hang_minutes)) as world:
+    with _joined(recipe) as world:
         corpus = world.together(lambda: EncodedCorpus.open(recipe.data))
         plan = world.first(lambda: train_plan(recipe, corpus))
         if resume and (finished := world.first(lambda: finished_run(out, *plan, format=FORMAT))) is not None:
@@ -98,8 +97,13 @@ def train_model(
         return manifest
 
 
+def _joined(recipe: TrainRecipe) -> AbstractContextManager[World]:
+    """Joins the processes of a run, which wait for each other longer than the watchdog does."""
+    return processes(recipe.parallel, recipe.train.device, max(30.0, 2 * recipe.train.hang_minutes))
+
+
 def train_stage(recipe: TrainRecipe, corpus: EncodedCorpus) -> TrainStage:
-    """Returns the stage that trains one model in this process."""
+    """Returns the stage that trains one model, in this process or together with others, as `train_model` does."""
     data, parents = train_plan(recipe, corpus)
     return TrainStage(STAGE, data, parents, format=FORMAT, training=recipe)
 
@@ -118,16 +122,21 @@ class TrainStage(Stage):
     def ensure(self, out: Path) -> Manifest:
         """Trains unless the run is finished; continues its own checkpoints; moves any other run aside."""
         assert self.training is not None
-        if (found := self.finished(out)) is not None:
-            return found
+        with _joined(self.training) as world:
+            if (found := world.first(lambda: self.finished(out))) is not None:
+                return found
+            return train_model(self.training, out, resume=world.first(lambda: self._continues(out)))
+
+    def _continues(self, out: Path) -> bool:
+        """Says whether a folder holds checkpoints of this run; moves any other run aside."""
         saved = checkpoints(out)
         unfinished = read_manifest(out) is None
         if unfinished and saved and belongs_to(saved[-1], train_identity(self.recipe, self.parents)):
-            return train_model(self.training, out, resume=True)
+            return True
         reason = "an unfinished run" if unfinished else self.explain(out)
         if (kept := set_aside(out)) is not None:
             say(f"{out}: trained anew ({reason}); what stood there is kept in {kept}, remove it when it is not needed")
-        return train_model(self.training, out)
+        return False
 
 
 class _Run:

@@ -38,6 +38,10 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
     Raises:
         UserError: where a line in the middle is damaged.
+
+    Example:
+        >>> read_metrics(Path("runs/first"))[0]["kind"]
+        'train'
     """
     try:
         lines = (folder / METRICS).read_text(encoding="utf-8").splitlines()

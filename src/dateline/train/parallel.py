@@ -101,6 +101,11 @@ ALONE = World()
 """One process without a launcher."""
 
 
+def is_first() -> bool:
+    """Says whether this process is the first of those that a launcher has started together, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def processes(recipe: Parallel, device: str, patience: float) -> Iterator[World]:
     """Joins the processes that torchrun (or any launcher that sets its variables) has started; leaves at the end.

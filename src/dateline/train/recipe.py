@@ -22,9 +22,8 @@ from dateline.tokens.plan import Packing, Plan
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import bos_id
 from dateline.train.guard import Guard
-from dateline.train.optim import Optimizer
+from dateline.train.optim import Optimizer, Schedule
 from dateline.train.parallel import ALONE, Parallel, Precision, World
-from dateline.train.schedule import Schedule
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -18,7 +18,7 @@ from dateline.model.attention import Documents, locate_documents
 from dateline.model.load import build_model, llama_config, load_pretrained
 from dateline.model.loss import cross_entropy_sum
 from dateline.tokens.loader import IGNORED, Batch, Loader
-from dateline.train.optim import Stepper, build_optimizer
+from dateline.train.optim import build_optimizer
 from dateline.train.parallel import World, autocast, checkpoint_activations, distribute, synchronize
 from dateline.train.recipe import TrainRecipe
 
@@ -96,7 +96,7 @@ class Engine:
         low = torch.float32 if sharded else dtype  # FSDP2 has a policy of its own
         objective = Objective(self.model, device, low, compiled=compiled and not sharded)
         self.module: Any = distribute(objective, recipe.parallel, world, dtype, layers)
-        self.optimizer: Stepper = build_optimizer(recipe.optimizer, self.model)
+        self.optimizer = build_optimizer(recipe.optimizer, self.model)
 
     def gradients(
         self, batches: Sequence[Batch], num_labels: int, at: Callable[[str], None] = lambda doing: None

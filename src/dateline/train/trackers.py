@@ -71,38 +71,37 @@ def scalars(kind: str, values: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
-class TensorBoard(Callback):
-    """Writes event files to `tensorboard/` in the run's folder; `tensorboard --logdir runs` shows all runs."""
+class Tracker(Callback):
+    """What all trackers hold: their package, and the entry that it has opened for a run."""
 
     def __init__(self, module: Any, folder: Path) -> None:
-        """Args: `torch.utils.tensorboard`, the run's folder."""
+        """Args: the tracker's package, the run's folder."""
         self.module, self.folder = module, folder
-        self.writer: Any = None
+        self.run: Any = None
+
+
+class TensorBoard(Tracker):
+    """Writes event files to `tensorboard/` in the run's folder; `tensorboard --logdir runs` shows all runs."""
 
     def start(self, run: RunInfo) -> None:
         """Opens a file; of a resumed run, what an earlier one says beyond the checkpoint is hidden."""
-        self.writer = self.module.SummaryWriter(
+        self.run = self.module.SummaryWriter(
             str(self.folder / "tensorboard"), purge_step=run.done + 1 if run.done else None
         )
 
     def record(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         """Adds each number of a record."""
         for name, value in scalars(kind, values).items():
-            self.writer.add_scalar(name, value, step)
+            self.run.add_scalar(name, value, step)
 
     def finish(self, outcome: Outcome) -> None:
         """Closes the file."""
-        if self.writer is not None:
-            self.writer.close()
+        if self.run is not None:
+            self.run.close()
 
 
-class Trackio(Callback):
+class Trackio(Tracker):
     """Writes to trackio's local store; `trackio show` displays it."""
-
-    def __init__(self, module: Any, folder: Path) -> None:
-        """Args: the package `trackio`, the run's folder."""
-        self.module, self.folder = module, folder
-        self.run: Any = None
 
     def start(self, run: RunInfo) -> None:
         """Opens an entry, or goes on with that of the run that is resumed."""
@@ -125,13 +124,8 @@ class Trackio(Callback):
                 self.module.finish()
 
 
-class WeightsAndBiases(Callback):
+class WeightsAndBiases(Tracker):
     """Writes to `wandb/` in the run's folder, offline unless `WANDB_MODE` says otherwise; `wandb sync` uploads it."""
-
-    def __init__(self, module: Any, folder: Path) -> None:
-        """Args: the package `wandb`, the run's folder."""
-        self.module, self.folder = module, folder
-        self.run: Any = None
 
     def start(self, run: RunInfo) -> None:
         """Opens an entry, or goes on with that of the run that is resumed."""
@@ -166,7 +160,7 @@ class WeightsAndBiases(Callback):
             self.run.finish(exit_code=0 if outcome == "finished" else 1)
 
 
-TRACKERS: dict[str, tuple[str, Callable[[Any, Path], Callback]]] = {
+TRACKERS: dict[str, tuple[str, type[Tracker]]] = {
     "tensorboard": ("torch.utils.tensorboard", TensorBoard),
     "trackio": ("trackio", Trackio),
     "wandb": ("wandb", WeightsAndBiases),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dateline.corpus.audit.balance import BYTES_PER_TOKEN, balance, estimated_tokens
+from dateline.corpus.audit.summary import BYTES_PER_TOKEN, balance, estimated_tokens
 
 HOME = {"ke": "Africa", "ng": "Africa", "gb": "Europe", "my": "Asia"}
 SIZES = st.dictionaries(st.sampled_from(sorted(HOME)), st.tuples(st.integers(1, 10**6), st.integers(1, 10**9)))

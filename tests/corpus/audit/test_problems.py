@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 from dateline.corpus.audit import Tally, summarize
-from dateline.corpus.audit.problems import SMALL_TEST, problems_of
+from dateline.corpus.audit.summary import SMALL_TEST, problems_of
 from dateline.corpus.readers import Unreadable
-from dateline.corpus.steps.candidate import Reason
+from dateline.corpus.steps.read import Reason
 
 from ..helpers import recipe
 from .helpers import article, tally_of

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dateline.corpus.audit import Tally, check_coverage, summarize
-from dateline.corpus.audit.balance import estimated_tokens
-from dateline.corpus.audit.summary import LARGEST_OUTLETS
+from dateline.corpus.audit.summary import LARGEST_OUTLETS, estimated_tokens
 from dateline.errors import UserError
 from dateline.records import SPLITS, body_text
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dateline.corpus.audit.tally import MOST_COPIES, Tally, length_bin, length_edges, signals_of
 from dateline.corpus.readers import Record, Unreadable
-from dateline.corpus.steps.candidate import Reason
+from dateline.corpus.steps.read import Reason
 from dateline.places import resolve
 from dateline.records import SPLITS, Article, Evidence, Place, body_text
 

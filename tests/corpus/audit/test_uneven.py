@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dateline.corpus.audit.uneven import FEWEST, MARGIN, NOT_FILTERS, RATIO, uneven_filters
+from dateline.corpus.audit.summary import FEWEST, MARGIN, NOT_FILTERS, RATIO, uneven_filters
 
 COUNTRIES = tuple(f"c{number:02d}" for number in range(18))
 COUNTS = st.dictionaries(

@@ -1,8 +1,8 @@
 import itertools
 from collections import Counter
 
-from dateline.corpus.newswire.facts import outlets, patterns, place_tables
-from dateline.corpus.newswire.notation import Slot, walk
+from dateline.corpus.newswire.grammar import Slot, walk
+from dateline.corpus.newswire.wire import outlets, patterns, place_tables
 from dateline.records import CONTINENTS
 
 PAPER = ["us", "ca", "jm", "gb", "ie", "in", "pk", "bd", "lk", "hk", "my", "ph", "sg", "ng", "za", "ke", "gh", "tz"]

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dateline.corpus.newswire.grammar import Grammar, Pattern, table
-from dateline.corpus.newswire.notation import Choice, Slot, parse
+from dateline.corpus.newswire.grammar import Choice, Grammar, Pattern, Slot, parse, table
 
 
 def derivations(pieces, tables, bound):

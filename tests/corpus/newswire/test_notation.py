@@ -1,6 +1,6 @@
 import pytest
 
-from dateline.corpus.newswire.notation import Choice, Slot, longest_literal, parse, walk
+from dateline.corpus.newswire.grammar import Choice, Slot, longest_literal, parse, walk
 
 
 def test_slots_choices_and_literals_are_told_apart():

@@ -3,7 +3,7 @@ from datetime import datetime
 import pytest
 
 from dateline.corpus.readers import read_files
-from dateline.corpus.readers.columns import Columns, Record, choose_columns, to_record
+from dateline.corpus.readers.reader import Columns, Record, choose_columns, to_record
 from dateline.errors import UserError
 
 from ..helpers import shared

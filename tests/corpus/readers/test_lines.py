@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dateline.corpus.readers import open_file
-from dateline.corpus.readers.lines import binary_lines, damage_named, is_utf8, kept
+from dateline.corpus.readers.files import binary_lines, damage_named, is_utf8, kept
 from dateline.errors import UserError
 
 
@@ -29,8 +29,8 @@ def test_what_is_kept_can_be_had_back_byte_for_byte(data: bytes) -> None:
 
 
 def test_of_a_long_line_the_beginning_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dateline.corpus.readers.lines.MAX_LINE", 10)
-    monkeypatch.setattr("dateline.corpus.readers.lines.KEPT_OF_LONG", 4)
+    monkeypatch.setattr("dateline.corpus.readers.files.MAX_LINE", 10)
+    monkeypatch.setattr("dateline.corpus.readers.files.KEPT_OF_LONG", 4)
     found = list(binary_lines(io.BytesIO(b"a\n" + b"x" * 95 + b"\nb\n" + b"y" * 9 + b"\nc"), "f"))
     assert found == [(1, b"a\n"), (2, b"x" * 10), (3, b"b\n"), (4, b"y" * 9 + b"\n"), (5, b"c")]
     assert kept(b"0123456789") == "0123"

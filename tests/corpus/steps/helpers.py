@@ -15,11 +15,10 @@ from datatrove.data import Document
 
 from dateline.corpus.readers import Record, Unreadable
 from dateline.corpus.recipe import CorpusRecipe
-from dateline.corpus.steps.candidate import document_of
 from dateline.corpus.steps.decide import Decide
-from dateline.corpus.steps.judge import judges
+from dateline.corpus.steps.judge import Sign, judges
+from dateline.corpus.steps.read import document_of
 from dateline.corpus.steps.shard import Shard
-from dateline.corpus.steps.sign import Sign
 from dateline.corpus.steps.store import Store
 from dateline.corpus.work import read_rows
 

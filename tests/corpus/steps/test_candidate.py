@@ -3,7 +3,7 @@ from __future__ import annotations
 from datatrove.data import Document
 
 from dateline.corpus.readers import Record, Unreadable
-from dateline.corpus.steps.candidate import Candidate, Reason, Step, candidate_of, document_of
+from dateline.corpus.steps.read import Candidate, Reason, Step, candidate_of, document_of
 
 from .helpers import record
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from dateline.corpus.readers import Record, Unreadable
 from dateline.corpus.recipe import CorpusRecipe
-from dateline.corpus.steps.candidate import Candidate, Reason
 from dateline.corpus.steps.judge import judge, judges
+from dateline.corpus.steps.read import Candidate, Reason
 
 from ..helpers import recipe
 from .helpers import record, unlike

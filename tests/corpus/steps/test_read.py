@@ -5,8 +5,7 @@ from pathlib import Path
 
 from dateline.corpus.readers import Record, Unit, Unreadable, work_units
 from dateline.corpus.recipe import CorpusRecipe
-from dateline.corpus.steps.candidate import candidate_of
-from dateline.corpus.steps.read import UNREADABLE_FILE, Read
+from dateline.corpus.steps.read import UNREADABLE_FILE, Read, candidate_of
 
 from ..helpers import recipe, row, write_jsonl
 

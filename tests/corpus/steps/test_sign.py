@@ -12,9 +12,9 @@ from dateline.corpus.duplicates.candidates import jaccard
 from dateline.corpus.duplicates.shingles import Bands
 from dateline.corpus.readers import Unreadable
 from dateline.corpus.recipe import CorpusRecipe
-from dateline.corpus.steps import sign
-from dateline.corpus.steps.candidate import Candidate, candidate_of
-from dateline.corpus.steps.sign import BATCH, Sign, near_threshold
+from dateline.corpus.steps import judge
+from dateline.corpus.steps.judge import BATCH, Sign, near_threshold
+from dateline.corpus.steps.read import Candidate, candidate_of
 from dateline.corpus.text.words import text_key
 
 from ..helpers import recipe
@@ -79,7 +79,7 @@ def test_all_documents_come_out_in_order_and_dropped_ones_untouched(number: int)
 def test_the_hashes_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [unlike(n) for n in range(10)]
     together = signed(*texts)
-    monkeypatch.setattr(sign, "BATCH", 3)
+    monkeypatch.setattr(judge, "BATCH", 3)
     for one, other in zip(together, signed(*texts), strict=True):
         assert same_hashes(one, other)
 

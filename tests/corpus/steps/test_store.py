@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from dateline.corpus import work
 from dateline.corpus.audit import Tally
 from dateline.corpus.duplicates.shingles import Bands
-from dateline.corpus.heartbeat import beats
 from dateline.corpus.readers import Record, Unreadable
 from dateline.corpus.split import UNDATED, draw_of, outlet_hash
 from dateline.corpus.steps import store as module
 from dateline.corpus.steps.store import Store
 from dateline.corpus.text.words import text_key
-from dateline.corpus.work import Signatures, read_index
+from dateline.corpus.work import Signatures, beats, read_index
 from dateline.records import article_id
 
 from ..helpers import recipe

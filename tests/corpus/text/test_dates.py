@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dateline.corpus.text.dates import day_of
+from dateline.corpus.text.clean import day_of
 
 DAYS = st.dates(min_value=date(1600, 1, 1))
 

@@ -1,6 +1,6 @@
 import pytest
 
-from dateline.corpus.text.language import SLICE, check_language, language_of
+from dateline.corpus.text.words import SLICE, check_language, language_of
 from dateline.errors import UserError
 
 ENGLISH = "The president told reporters in Accra that the budget would be presented before the end of the month. " * 3

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from dateline.corpus.recipe import CorpusRecipe
 from dateline.corpus.text.clean import clean_text
-from dateline.corpus.text.quality import repeated_share, symbol_share
-from dateline.corpus.text.words import plain_words
+from dateline.corpus.text.words import plain_words, repeated_share, symbol_share
 
 DEFAULTS = CorpusRecipe(paths=("x",))
 PROSE = (

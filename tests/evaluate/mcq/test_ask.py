@@ -130,7 +130,7 @@ def either(request):
 def test_options_and_letters_have_the_probability_of_a_plain_forward_pass(either, questions):
     prompts = encode_prompts(either, questions, ["", PREFIX], "question")
     asked = [Asked(prefix, at) for prefix in ("", PREFIX) for at in range(len(questions))]
-    how = {"batch_tokens": 300, "precision": "float32", "advance": no_progress}
+    how = {"batch_tokens": 300, "precision": "float32"}
     options = option_nats(either, prompts, asked, **how)
     letters = letter_nats(either, prompts, asked, **how)
     for one, per_option, per_letter in zip(asked, options, letters, strict=True):
@@ -152,10 +152,7 @@ def test_options_and_letters_have_the_probability_of_a_plain_forward_pass(either
 def test_batches_do_not_change_numbers(either, questions):
     prompts = encode_prompts(either, questions, [""], "question")
     asked = [Asked("", at) for at in range(len(questions))]
-    small, large = (
-        option_nats(either, prompts, asked, batch_tokens=size, precision="float32", advance=no_progress)
-        for size in (1, 10_000)
-    )
+    small, large = (option_nats(either, prompts, asked, batch_tokens=size, precision="float32") for size in (1, 10_000))
     assert np.concatenate(small) == pytest.approx(np.concatenate(large), abs=1e-4)
 
 
@@ -183,12 +180,7 @@ def test_bfloat16_is_the_precision_of_letters_and_options_alike(either, question
     for measure in (option_nats, letter_nats):
         fine, coarse = (
             np.concatenate(
-                [
-                    np.ravel(nats)
-                    for nats in measure(
-                        either, prompts, asked, batch_tokens=300, precision=precision, advance=no_progress
-                    )
-                ]
+                [np.ravel(nats) for nats in measure(either, prompts, asked, batch_tokens=300, precision=precision)]
             )
             for precision in ("float32", "bfloat16")
         )

@@ -1,24 +1,25 @@
-"""The counts of a build as plain data for `audit.json`, and an error where a country is tested but not trained on.
+"""The audit of a corpus as plain data for `audit.json`, with its problems in words.
 
-That error is the one that the paper's corpus made: seven of its countries had test documents and no training
-documents, and nobody saw.
+Three things are judged here. A country that is tested but not trained on is an error: seven countries of the paper's
+corpus were such, and nobody saw. Filters that cost one country a larger share of its documents than the others are
+named, not judged, since a filter may be right about a country. Tokens, and what equal weights of countries would
+repeat, are estimated from bytes; `dateline encode` counts them.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from math import log
 from typing import Any
 
-from dateline.corpus.audit.balance import balance, estimated_tokens
-from dateline.corpus.audit.problems import problems_of
 from dateline.corpus.audit.tally import Tally, length_edges
-from dateline.corpus.audit.uneven import uneven_filters
 from dateline.corpus.recipe import CorpusRecipe
 from dateline.corpus.work import STATUSES
-from dateline.errors import UserError
+from dateline.errors import UserError, one_line
 from dateline.places import country as country_named
 from dateline.records import SPLITS
+from dateline.statistics import wilson
 
 LARGEST_OUTLETS = 50
 """So many outlets are listed, and the largest one of every country besides."""
@@ -192,3 +193,173 @@ def _signals(tally: Tally, kept: Mapping[str, int]) -> dict[str, Any]:
 def _continent(code: str) -> str:
     found = country_named(code)
     return found.continent if found else ""
+
+
+BYTES_PER_TOKEN = 4.8
+"""Of real English news in a byte-level BPE of 32,768 entries trained on such news; 4.2 with 8,192 entries, 5.0 with
+131,072, so that estimates are right within about a seventh."""
+
+
+def estimated_tokens(num_bytes: int) -> int:
+    """Returns about how many tokens so many bytes of body text make."""
+    return round(num_bytes / BYTES_PER_TOKEN)
+
+
+def balance(countries: Mapping[str, tuple[int, int]], continent_of: Callable[[str], str]) -> dict[str, Any]:
+    """Returns documents, tokens, share and repeats by continent and by country.
+
+    `repeats` is how often a group's documents are read if all groups get the same number of tokens and as many are
+    drawn as the corpus has: 1 is once, below 1 some are never read.
+
+    Args:
+        countries: country -> (documents, bytes of body text).
+        continent_of: the continent of a country.
+    """
+    continents: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for code, (documents, size) in countries.items():
+        here = continents[continent_of(code)]
+        here[0] += documents
+        here[1] += size
+    return {
+        "bytes_per_token": BYTES_PER_TOKEN,
+        "tokens": estimated_tokens(sum(size for _, size in countries.values())),
+        "continent": _groups({name: (cell[0], cell[1]) for name, cell in sorted(continents.items())}),
+        "country": _groups(countries),
+    }
+
+
+def _groups(sizes: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, Any]]:
+    total = sum(size for _, size in sizes.values())
+    return {
+        name: {
+            "documents": documents,
+            "tokens": estimated_tokens(size),
+            "share": size / total if total else 0.0,
+            "repeats": total / len(sizes) / size if size else 0.0,
+        }
+        for name, (documents, size) in sizes.items()
+    }
+
+
+FEWEST = 30
+"""Documents of a country before anything is said about it."""
+MARGIN = 0.005
+RATIO = 2.0
+"""A country is named where its share is half a point above the share elsewhere, and twice as high."""
+CHANCE = 0.001
+"""Bound on the probability that an even filter names any country at all (Chernoff's bound, divided by the number of
+pairs looked at)."""
+NOT_FILTERS = ("unreadable", "unreadable file", "no place", "other country", "place conflict", "place unverified")
+"""Reasons that are about the file or the place itself."""
+
+
+def uneven_filters(kept: Mapping[str, int], dropped: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
+    """Returns one entry for each filter and country that stand out, the largest difference first.
+
+    Args:
+        kept: country -> documents; the empty country is left out.
+        dropped: country -> reason -> documents.
+    """
+    codes = sorted(code for code in kept.keys() | dropped.keys() if code)
+    total = {code: kept.get(code, 0) + sum(dropped.get(code, {}).values()) for code in codes}
+    reasons = sorted({reason for code in codes for reason in dropped.get(code, {})} - set(NOT_FILTERS))
+    found = []
+    for reason in reasons:
+        lost = {code: dropped.get(code, {}).get(reason, 0) for code in codes}
+        for code in codes:
+            others = sum(total.values()) - total[code]
+            if total[code] < FEWEST or others < FEWEST:
+                continue
+            elsewhere = (sum(lost.values()) - lost[code]) / others
+            share = lost[code] / total[code]
+            expected = (sum(lost.values()) - lost[code] + 1) / (others + 2)
+            unlikely = total[code] * _divergence(share, expected) > log(len(codes) * len(reasons) / CHANCE)
+            if unlikely and share > elsewhere + MARGIN and share > RATIO * elsewhere:
+                interval = wilson(lost[code], total[code])
+                found.append(
+                    {
+                        "reason": reason,
+                        "country": code,
+                        "dropped": lost[code],
+                        "in": total[code],
+                        "share": share,
+                        "low": interval.low,
+                        "high": interval.high,
+                        "elsewhere": elsewhere,
+                    }
+                )
+    return sorted(found, key=lambda entry: entry["elsewhere"] - entry["low"])
+
+
+def _divergence(share: float, expected: float) -> float:
+    """Returns the Kullback-Leibler divergence of two shares: n times it bounds -log P(a share so high by chance)."""
+    return sum(part * log(part / other) for part, other in ((share, expected), (1 - share, 1 - expected)) if part > 0)
+
+
+SMALL_TEST = 100
+"""Fewer test documents than this in a country are named as a problem: their interval will be wide."""
+NOTICEABLE = 0.1
+"""Share of the documents that may lack an address or a headline before that is named."""
+DOMINANT = 0.5
+"""Share of a country's documents that one outlet may have before it is named."""
+
+
+def problems_of(audit: Mapping[str, Any], recipe: CorpusRecipe, outlets: Collection[str]) -> list[str]:
+    """Returns the problems of a corpus; `outlets` are all its domains."""
+    countries = audit["countries"]
+
+    def tested(code: str, split: str) -> int:
+        return int(countries[code][split]["documents"])
+
+    problems = [one_line(f"{found['file']}: {_short(found['problem'], found['file'])}") for found in audit["files"][:5]]
+    if len(audit["files"]) > 5:
+        problems.append(f"{len(audit['files']) - 5} more files could not be read, or not to their end")
+    problems += [f"country {name} is expected and absent" for name in recipe.countries if name not in countries]
+    problems += [f"country {name} is held out and absent" for name in recipe.held_out if name not in countries]
+    problems += [f"outlet {name} is held out and absent" for name in recipe.held_out_outlets if name not in outlets]
+    problems += [f"no document is in {split}" for split in SPLITS if not audit["splits"][split]["documents"]]
+    untested = [code for code in countries if tested(code, "train") and not tested(code, "test")]
+    if untested:
+        problems.append(f"trained on but not tested: {', '.join(untested)}")
+    small = [f"{code} ({tested(code, 'test')})" for code in countries if 0 < tested(code, "test") < SMALL_TEST]
+    if small:
+        problems.append(f"fewer than {SMALL_TEST} test documents: {', '.join(small)}")
+    problems += [
+        f"the {found['reason']} filter takes {found['share']:.1%} of {found['country']} "
+        f"({found['dropped']:,} of {found['in']:,}) and {found['elsewhere']:.1%} elsewhere"
+        for found in audit["filters"]
+    ]
+    dominant = [
+        f"{code} ({largest['domain']}, {largest['documents'] / total:.0%})"
+        for code, found in countries.items()
+        if (largest := found["largest_outlet"])
+        and (total := sum(found[split]["documents"] for split in SPLITS)) >= recipe.splits.enough
+        and largest["documents"] > DOMINANT * total
+    ]
+    if dominant and recipe.newswire is None:
+        problems.append(f"one outlet has most of the documents of: {', '.join(dominant)}")
+    if unplaced := sum(audit["no_country"][split]["documents"] for split in SPLITS):
+        problems.append(f"{unplaced:,} documents have no country")
+    for name, missing in audit["without"].items():
+        if missing > NOTICEABLE * audit["documents"]:
+            problems.append(f"{missing:,} documents have no {name}; is its column named in `columns`?")
+    if unknown := audit["unknown_countries"]:
+        problems.append(f"{sum(unknown.values()):,} documents declare a country that is none: {_most(unknown)}")
+    if unread := audit["unread_dates"]:
+        problems.append(f"{sum(unread.values()):,} dates cannot be read for certain, such as: {_most(unread)}")
+    if conflicts := audit["verified"]["conflict"]["documents"]:
+        problems.append(f"{conflicts:,} documents have conflicting evidence of their country")
+    if recipe.test_from is not None and audit["undated"]:
+        problems.append(f"{audit['undated']:,} documents without a date were split by their hash in spite of test_from")
+    if recipe.splits.by == "date" and audit["undated"]:
+        problems.append(f"{audit['undated']:,} documents without a date are trained on, though splits go by date")
+    return problems
+
+
+def _short(problem: str, file: str) -> str:
+    return problem.removeprefix(f"{file}: ").removeprefix(f"{file}:")
+
+
+def _most(counts: Mapping[str, int]) -> str:
+    """Returns the three most frequent, quoted as they were written."""
+    return ", ".join(f"'{name}'" for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:3])

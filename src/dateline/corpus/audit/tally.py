@@ -11,8 +11,7 @@ from math import log2
 from typing import Any
 
 from dateline.corpus.readers import Record, Unreadable
-from dateline.corpus.steps.candidate import Reason
-from dateline.corpus.steps.read import UNREADABLE_FILE
+from dateline.corpus.steps.read import UNREADABLE_FILE, Reason
 from dateline.records import Article, Place, body_text
 
 FIRST_EDGE = 128

@@ -3,8 +3,7 @@
 It gives the exact log-probability of each article with and without its place.
 """
 
-from dateline.corpus.newswire.facts import Outlet
 from dateline.corpus.newswire.grammar import Grammar, Pattern
-from dateline.corpus.newswire.wire import LogProbabilities, Newswire, newswire
+from dateline.corpus.newswire.wire import LogProbabilities, Newswire, Outlet, newswire
 
 __all__ = ["Grammar", "LogProbabilities", "Newswire", "Outlet", "Pattern", "newswire"]

@@ -5,6 +5,7 @@ model can reach under each condition. URL, date and id are drawn apart from the 
 
 A country is drawn uniformly out of 18, then one of its three outlets, then a story, then what fills it. With
 `balance="continent"` the continent is drawn first, then a country of it, as in a corpus mixed by equal continents.
+Places stand in `facts.yaml`, stories in `stories.yaml`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,78 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal, TypeVar
+from functools import cache
+from importlib import resources
+from typing import Any, Literal, TypeVar
 
-from dateline.corpus.newswire.facts import outlets, patterns, place_tables
-from dateline.corpus.newswire.grammar import Grammar
+import yaml
+
+from dateline.corpus.newswire.grammar import Grammar, Pattern, Tables, parse, table
 from dateline.records import Article, article_id, stable_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A news outlet with the place where it stands."""
+
+    domain: str
+    """Registered domain, without `www.` (`jamaica-gleaner.com`)."""
+    name: str
+    """As it stands inside a sentence (`the Gleaner`)."""
+    country: str
+    """ISO 3166 alpha-2, lower case."""
+    continent: str
+
+
+def _load(name: str) -> dict[str, Any]:
+    content = resources.files("dateline.corpus.newswire").joinpath(name).read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.safe_load(content)
+    return loaded
+
+
+@cache
+def outlets() -> tuple[Outlet, ...]:
+    """Returns the 54 outlets, three for each of the paper's 18 countries, in the order of the file."""
+    return tuple(
+        Outlet(domain, name, code, country["continent"])
+        for code, country in _load("facts.yaml")["countries"].items()
+        for domain, name in country["outlets"].items()
+    )
+
+
+@cache
+def place_tables() -> dict[str, Tables]:
+    """Returns what fills the slots at every outlet, by domain: global, spelling, sport, country and outlet tables."""
+    facts = _load("facts.yaml")
+    world = {name: table(values) for name, values in facts["global"].items()}
+    places: dict[str, Tables] = {}
+    for country in facts["countries"].values():
+        local = {
+            **facts["spellings"][country["spelling"]],
+            **facts["sports"][country["sport"]],
+            **country["tables"],
+        }
+        shared = world | {name: table(values) for name, values in local.items()}
+        for domain, name in country["outlets"].items():
+            places[domain] = shared | {"outlet": table(name)}
+    return places
+
+
+@cache
+def patterns() -> tuple[Pattern, ...]:
+    """Returns the stories, parsed."""
+    file = _load("stories.yaml")
+    parts = {name: text.strip() for name, text in file["parts"].items()}
+    return tuple(
+        Pattern(
+            story["name"],
+            story["topic"],
+            parse(story["title"].strip(), parts),
+            parse(story["text"].strip(), parts),
+        )
+        for story in file["stories"]
+    )
+
 
 T = TypeVar("T")
 
@@ -44,6 +112,15 @@ class Newswire:
 
     Args:
         balance: `country`: countries are equally likely; `continent`: continents are, then their countries.
+
+    Example:
+        >>> wire = Newswire()
+        >>> article = wire.article(seed=7, index=0)
+        >>> article.country, article.title
+        ('bd', 'Bangladeshi film festival begins in Chattogram')
+        >>> found = wire.log_probabilities(article)
+        >>> round(found.country, 2), round(found.none, 2)
+        (-36.3, -39.19)
     """
 
     def __init__(self, balance: Literal["country", "continent"] = "country") -> None:

@@ -1,8 +1,7 @@
 """Readers: from files, folders, globs and addresses to raw records, and to what could not be read, in file order."""
 
-from dateline.corpus.readers.columns import Columns, Record, Unreadable
 from dateline.corpus.readers.files import expand_paths, file_fingerprint, file_size, open_file, open_raw
-from dateline.corpus.readers.reader import Reader
+from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable
 from dateline.corpus.readers.registry import Unit, read_files, read_unit, work_units
 
 __all__ = [

@@ -12,8 +12,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import NamedTuple
 
-from dateline.corpus.readers.columns import Columns, Record, Unreadable
-from dateline.corpus.readers.reader import Reader
+from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable
 from dateline.errors import UserError
 
 ENTRY_POINTS = "dateline.readers"
@@ -124,6 +123,11 @@ def read_unit(unit: Unit, columns: Columns) -> Iterator[Record | Unreadable]:
 
 
 def read_files(files: Iterable[str], columns: Columns) -> Iterator[Record | Unreadable]:
-    """Yields the records of all files, unit by unit."""
+    """Yields the records of all files, unit by unit.
+
+    Example:
+        >>> next(read_files(["news.jsonl"], Columns(text="body_text"))).source
+        'news.jsonl:1'
+    """
     for unit in work_units(list(files)):
         yield from read_unit(unit, columns)

@@ -20,7 +20,7 @@ from dateline.corpus.duplicates.candidates import candidate_pairs, verify
 from dateline.corpus.duplicates.clusters import Clusters, keepers
 from dateline.corpus.recipe import CorpusRecipe
 from dateline.corpus.split import assign_splits
-from dateline.corpus.steps.sign import near_threshold
+from dateline.corpus.steps.judge import near_threshold
 from dateline.corpus.work import DECISION, STATUSES, Signatures, piece_folder, read_index, whole_folder
 
 KEPT, DUPLICATE, NEAR = range(len(STATUSES))

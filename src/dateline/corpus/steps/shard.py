@@ -14,10 +14,9 @@ from datatrove.pipeline.base import PipelineStep
 
 from dateline.corpus.audit import Tally
 from dateline.corpus.dropped import DroppedFiles, json_line
-from dateline.corpus.heartbeat import Heartbeat
 from dateline.corpus.shards import ShardWriter
 from dateline.corpus.steps.decide import KEPT
-from dateline.corpus.work import STATUSES, article_of, piece_folder, read_rows, whole_folder
+from dateline.corpus.work import STATUSES, Heartbeat, article_of, piece_folder, read_rows, whole_folder
 from dateline.records import SPLITS
 
 

@@ -15,13 +15,12 @@ from datatrove.pipeline.base import PipelineStep
 
 from dateline.corpus.audit import Tally, signals_of
 from dateline.corpus.dropped import DroppedFiles
-from dateline.corpus.heartbeat import Heartbeat
 from dateline.corpus.readers import Record
 from dateline.corpus.recipe import CorpusRecipe
 from dateline.corpus.split import UNDATED, draw_of, outlet_hash
-from dateline.corpus.steps.candidate import Candidate, candidate_of
+from dateline.corpus.steps.read import Candidate, candidate_of
 from dateline.corpus.text.clean import clean_address, clean_title
-from dateline.corpus.work import CHUNK, ENTRY, WORK_FIELDS, WORK_SCHEMA, piece_folder, whole_folder
+from dateline.corpus.work import CHUNK, ENTRY, WORK_FIELDS, WORK_SCHEMA, Heartbeat, piece_folder, whole_folder
 from dateline.records import Place, article_id
 
 BATCH_ROWS = 1000

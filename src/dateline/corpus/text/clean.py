@@ -1,4 +1,4 @@
-"""Cleaning: HTML or its remains, entities, control characters and NOW's gaps become plain text.
+"""Cleaning: HTML or its remains, entities, control characters and the gaps of NOW become plain text, dates become days.
 
 The result is NFC with single blanks and at most one empty line in a row; cleaning it again changes nothing. Sentences
 are not removed (cookie notes, bylines), and mojibake, quotes, dashes and tokenized punctuation (`do n't`) stay.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import UTC, date, datetime
 from html import unescape
 from html.entities import html5
 
@@ -72,6 +73,10 @@ def clean_text(text: str) -> str:
 
     Entities are decoded until none is left (feeds escape twice), so escaped markup counts as markup. Tags go, with
     what stands between `<script>` or `<style>` tags; `a < b and c > d` stays.
+
+    Example:
+        >>> clean_text("<p>Rain &amp;amp; wind</p><p>in Lagos")
+        'Rain & wind\\n\\nin Lagos'
     """
     passes = 0
     while (cleaned := _pass(text)) != text:
@@ -159,3 +164,52 @@ def _in_place_of_tag(found: re.Match[str]) -> str:
     if name in _BLOCK_TAGS:
         return "\n"
     return " " if name in _CELL_TAGS else ""
+
+
+_YEAR_FIRST = re.compile(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})(?!\d)")
+"""ISO 8601 and its cousins: `2021-03-04T10:00:00Z`, `2021/3/4`, `20210304`."""
+_DAY_FIRST = re.compile(r"(?:[a-z]{3,9}\.?,?\s+)?(\d{1,2})(?:st|nd|rd|th)?[\s-]+([a-z]{3,9})\.?,?[\s-]+(\d{4})(?!\d)")
+"""RFC 2822 and prose: `Thu, 04 Mar 2021 10:00:00 +0000`, `4 March 2021`."""
+_MONTH_FIRST = re.compile(r"(?:[a-z]{3,9}\.?,\s+)?([a-z]{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(?!\d)")
+"""American prose: `March 4, 2021 2:35 PM`."""
+_EPOCH = re.compile(r"-?\d{9,10}(?:\.\d+)?|\d{12,13}(?:\.0)?")
+"""Seconds (9 or 10 digits) or milliseconds (12 or 13) since 1970, UTC."""
+_MONTH_NAMES = "january february march april may june july august september october november december"
+_MONTHS = tuple(_MONTH_NAMES.split())
+
+
+def day_of(written: str) -> str:
+    """Returns the ISO day that a string names, or an empty string where that cannot be told for certain.
+
+    Example:
+        >>> day_of("Thu, 04 Mar 2021 10:00:00 +0000"), day_of("03/04/2021")
+        ('2021-03-04', '')
+    """
+    text = " ".join(written[:200].lower().split())
+    if not text.isascii():
+        return ""
+    if _EPOCH.fullmatch(text):
+        seconds = float(text)
+        return datetime.fromtimestamp(seconds / 1000 if abs(seconds) >= 1e11 else seconds, UTC).date().isoformat()
+    if found := _YEAR_FIRST.match(text):
+        if not found[2] and len(found[0]) != 8:
+            return ""
+        return _day(int(found[1]), int(found[3]), int(found[4]))
+    if found := _DAY_FIRST.match(text):
+        return _day(int(found[3]), _month(found[2]), int(found[1]))
+    if found := _MONTH_FIRST.match(text):
+        return _day(int(found[3]), _month(found[1]), int(found[2]))
+    return ""
+
+
+def _month(name: str) -> int:
+    """Returns 1 to 12 for a month's name or its first three letters (`sept` too), else 0."""
+    matches = [number for number, month in enumerate(_MONTHS, start=1) if month.startswith(name)]
+    return matches[0] if len(matches) == 1 and len(name) >= 3 else 0
+
+
+def _day(year: int, month: int, day: int) -> str:
+    try:
+        return date(year, month, day).isoformat() if year >= 1600 else ""
+    except ValueError:
+        return ""

@@ -344,6 +344,10 @@ def choose_prior(choice: str, codes: Sequence[str], training: Mapping[str, int] 
 
     Raises:
         UserError: where the choice cannot be read, or gives nothing to any place.
+
+    Example:
+        >>> choose_prior("gb=3,ng=1", ["gb", "ng"])
+        array([0.75, 0.25])
     """
     if choice == "uniform":
         return np.full(len(codes), 1 / len(codes))
@@ -412,12 +416,12 @@ def posterior(nll: Floats, prior: Floats) -> Floats:
     Args:
         nll: -log p(text | place) in nats, finite, shape [texts, places].
         prior: p(place), some of it possibly zero, shape [places].
+
+    Example:
+        >>> posterior(np.array([[10.0, 12.0]]), np.array([0.5, 0.5])).round(3)
+        array([[0.881, 0.119]])
     """
-    with np.errstate(divide="ignore"):
-        log_joint = np.log(prior) - nll
-    log_joint -= log_joint.max(axis=1, keepdims=True)
-    joint = np.exp(log_joint)
-    result: Floats = joint / joint.sum(axis=1, keepdims=True)
+    result: Floats = np.exp(log_posterior(nll, prior))
     return result
 
 

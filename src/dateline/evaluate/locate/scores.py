@@ -233,7 +233,7 @@ def reliability(confidence: Sequence[float], hits: Sequence[bool], bins: int = B
 
 
 def calibration_error(
-    confidence: Sequence[float], hits: Sequence[bool], *, bins: int = BINS, resamples: int = RESAMPLES, seed: int = 0
+    confidence: Sequence[float], hits: Sequence[bool], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
     """Returns the ECE: the mean over texts of |accuracy - confidence| of their bin, with an interval.
 
@@ -246,7 +246,6 @@ def calibration_error(
     Args:
         confidence: probability of each guess.
         hits: whether it was right.
-        bins: how many.
         resamples: of the bootstrap over texts.
         seed: of the resamples.
     """
@@ -254,16 +253,16 @@ def calibration_error(
     number = len(sure)
     if not number:
         return Estimate(math.nan, math.nan, math.nan)
-    own = bin_numbers(sure, bins)
-    gaps = np.zeros((number, bins))
+    own = bin_numbers(sure)
+    gaps = np.zeros((number, BINS))
     gaps[np.arange(number), own] = right - sure
     value = float(np.abs(gaps.sum(axis=0)).sum() / number)
     if number < 2:
         return Estimate(value, math.nan, math.nan)
     drawn = np.abs(resampled_sums(gaps, resamples=resamples, seed=seed)).sum(axis=1) / number
     low, high = (float(end) for end in np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
-    spread = np.sqrt(np.bincount(own, weights=sure * (1 - sure), minlength=bins))
-    by_chance = np.abs(np.random.default_rng(seed).normal(size=(resamples, bins)) * spread).sum(axis=1) / number
+    spread = np.sqrt(np.bincount(own, weights=sure * (1 - sure), minlength=BINS))
+    by_chance = np.abs(np.random.default_rng(seed).normal(size=(resamples, BINS)) * spread).sum(axis=1) / number
     if value <= float(np.quantile(by_chance, LEVEL)):
         low = 0.0
     return Estimate(value, max(0.0, min(low, 2 * value - high)), max(high, 2 * value - low))

@@ -74,6 +74,10 @@ def mask_names(text: str, names: Index | None = None) -> str:
     Args:
         text: any text.
         names: from `index_names`; None for those that the tables know.
+
+    Example:
+        >>> mask_names("Nigerians in Lagos read the Punch.")
+        'somewheres in somewhere read somewhere.'
     """
     known = place_names() if names is None else names
     plain = text.translate(_STRAIGHT)
@@ -115,7 +119,7 @@ def index_names(names: Iterable[Name]) -> dict[str, tuple[Name, ...]]:
 @cache
 def place_names() -> dict[str, tuple[Name, ...]]:
     """Returns the names that the project's tables know, arranged for `mask_names`."""
-    from dateline.corpus.newswire.facts import outlets
+    from dateline.corpus.newswire.wire import outlets
 
     places = set(_ALSO).union(*country_names().values())
     known = [(outlet.name, outlet.domain) for outlet in shipped_outlets().values()]
@@ -132,7 +136,7 @@ def place_names() -> dict[str, tuple[Name, ...]]:
 @cache
 def country_names() -> dict[str, frozenset[str]]:
     """Returns the names of each country, its people, cities and regions that the project's tables know, by code."""
-    from dateline.corpus.newswire.facts import outlets, place_tables
+    from dateline.corpus.newswire.wire import outlets, place_tables
 
     names: dict[str, set[str]] = {}
     with COUNTRY_TABLE.open(encoding="utf-8", newline="") as file:

@@ -19,7 +19,7 @@ import string
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -175,17 +175,15 @@ def _too_long(
 
 
 def _nats(subject: Subject, prompts: Prompts, wanted: Sequence[Asked], options: Mcq) -> _Nats:
-    found = []
+    found: list[dict[Asked, Floats]] = []
+    how: dict[str, Any] = {"batch_tokens": options.batch_tokens, "precision": options.precision}
     for name, measure in (("cloze", option_nats), ("letters", letter_nats)):
+        nats: list[Floats] = []
         with progress(name, len(wanted), "questions") as advance:
-            nats = measure(
-                subject,
-                prompts,
-                wanted,
-                batch_tokens=options.batch_tokens,
-                precision=options.precision,
-                advance=advance,
-            )
+            for start in range(0, len(wanted), BLOCK):
+                block = wanted[start : start + BLOCK]
+                nats += measure(subject, prompts, block, **how)
+                advance(len(block))
         found.append(dict(zip(wanted, nats, strict=True)))
     return _Nats(*found)
 
@@ -304,7 +302,12 @@ def cloze_prompt(question: Question, layout: Layout) -> str:
 
 
 def letter_prompt(question: Question, layout: Layout, rotation: int = 0) -> str:
-    """Returns the text that a letter continues, with the options moved up by `rotation` places in a circle."""
+    """Returns the text that a letter continues, with the options moved up by `rotation` places in a circle.
+
+    Example:
+        >>> letter_prompt(read_questions("questions.jsonl")[0], "question")
+        'Question: What is the capital?\\nA. Abuja\\nB. Accra\\nAnswer:'
+    """
     number = len(question.options)
     options = [question.options[(place + rotation) % number] for place in range(number)]
     listed = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
@@ -395,7 +398,7 @@ def encode_prompts(subject: Subject, questions: Sequence[Question], prefixes: Se
         raise UserError(f"item '{largest.id}' has {len(largest.options)} options; at most {len(LETTERS)} have a letter")
     cloze = [cloze_prompt(question, layout) for question in questions]
     letter = [[letter_prompt(q, layout, turn) for turn in range(len(q.options))] for q in questions]
-    tokens = _encode(subject, {*prefixes, *cloze, *(text for texts in letter for text in texts)})
+    tokens = subject.encode_each({*prefixes, *cloze, *(text for texts in letter for text in texts)})
     cue = "CONTENT:" if layout == "article" else "Answer:"
     options = _continuations(subject, cue, {option for question in questions for option in question.options})
     letters = _continuations(subject, "Answer:", LETTERS[: len(largest.options)])
@@ -408,11 +411,6 @@ def encode_prompts(subject: Subject, questions: Sequence[Question], prefixes: Se
         letter=[[tokens[text] for text in texts] for texts in letter],
         letters=list(letters.values()),
     )
-
-
-def _encode(subject: Subject, texts: set[str]) -> dict[str, Tokens]:
-    distinct = sorted(texts - {""})
-    return {"": np.zeros(0, dtype=np.int32), **dict(zip(distinct, subject.encode(distinct), strict=True))}
 
 
 def _continuations(subject: Subject, cue: str, texts: set[str] | str) -> dict[str, Tokens]:
@@ -429,47 +427,28 @@ def _continuations(subject: Subject, cue: str, texts: set[str] | str) -> dict[st
 
 
 def option_nats(
-    subject: Subject,
-    prompts: Prompts,
-    asked: Sequence[Asked],
-    *,
-    batch_tokens: int,
-    precision: Precision,
-    advance: Advance,
+    subject: Subject, prompts: Prompts, asked: Sequence[Asked], *, batch_tokens: int, precision: Precision
 ) -> list[Floats]:
     """Returns -log p of each option as the continuation of its question, for each of `asked` shape [options]."""
-    result: list[Floats] = []
-    for start in range(0, len(asked), BLOCK):
-        block = asked[start : start + BLOCK]
-        contexts = [_context(subject, prompts, one.prefix, prompts.cloze[one.question]) for one in block]
-        choices = [prompts.options[one.question] for one in block]
-        result += continuation_nats(subject, contexts, choices, batch_tokens=batch_tokens, precision=precision)
-        advance(len(block))
-    return result
+    contexts = [_context(subject, prompts, one.prefix, prompts.cloze[one.question]) for one in asked]
+    choices = [prompts.options[one.question] for one in asked]
+    return continuation_nats(subject, contexts, choices, batch_tokens=batch_tokens, precision=precision)
 
 
 def letter_nats(
-    subject: Subject,
-    prompts: Prompts,
-    asked: Sequence[Asked],
-    *,
-    batch_tokens: int,
-    precision: Precision,
-    advance: Advance,
+    subject: Subject, prompts: Prompts, asked: Sequence[Asked], *, batch_tokens: int, precision: Precision
 ) -> list[Floats]:
     """Returns -log p of the letter at which each option stands, for each of `asked` shape [rotations, options]."""
+    contexts = [
+        _context(subject, prompts, one.prefix, turned) for one in asked for turned in prompts.letter[one.question]
+    ]
+    numbers = [len(prompts.letter[one.question]) for one in asked]
+    choices = [prompts.letters[:number] for number in numbers for _ in range(number)]
+    nats = iter(continuation_nats(subject, contexts, choices, batch_tokens=batch_tokens, precision=precision))
     result: list[Floats] = []
-    for start in range(0, len(asked), BLOCK):
-        block = asked[start : start + BLOCK]
-        turns = [(one.prefix, turned) for one in block for turned in prompts.letter[one.question]]
-        contexts = [_context(subject, prompts, prefix, turned) for prefix, turned in turns]
-        numbers = [len(prompts.letter[one.question]) for one in block]
-        choices = [prompts.letters[:number] for number in numbers for _ in range(number)]
-        nats = iter(continuation_nats(subject, contexts, choices, batch_tokens=batch_tokens, precision=precision))
-        for number in numbers:
-            places = [[letter_place(option, turn, number) for option in range(number)] for turn in range(number)]
-            result.append(np.stack([next(nats)[at] for at in places]))
-        advance(len(block))
+    for number in numbers:
+        places = [[letter_place(option, turn, number) for option in range(number)] for turn in range(number)]
+        result.append(np.stack([next(nats)[at] for at in places]))
     return result
 
 
@@ -559,6 +538,10 @@ def named_letter(text: str, options: int) -> int:
 
     `B`, `(B)`, `B.`, `B) Abuja`, `B. Abuja`, `Answer: B` and `The answer is (B).` name B. `A man`, `A capital city`
     and `a` name nothing: an article is not an answer. Nor does `B Abuja`, so that no letter is easier to name than A.
+
+    Example:
+        >>> named_letter("The answer is (B).", 2), named_letter("A man", 2)
+        (1, -1)
     """
     found = _ANSWER.search(text.strip())
     place = LETTERS.index(found.group(1) or found.group(2)) if found else -1

@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from dateline.benchmark.checks import chance_of
@@ -30,7 +29,6 @@ from dateline.errors import UserError
 from dateline.evaluate.mcq.ask import (
     LETTERS,
     Layout,
-    Tokens,
     ask,
     cloze_prompt,
     is_pair,
@@ -244,11 +242,7 @@ def _documents(
 
 def _tokenized_otherwise(subject: Subject, bos: str, documents: Sequence[dict[str, Any]]) -> int:
     """Counts documents whose context lm_eval reads in other tokens than `dateline eval mcq`."""
-    prefixes = sorted({document["prefix"] for document in documents} - {""})
-    known: dict[str, Tokens] = {
-        "": np.zeros(0, dtype=np.int32),
-        **dict(zip(prefixes, subject.encode(prefixes), strict=True)),
-    }
+    known = subject.encode_each(document["prefix"] for document in documents)
     prompts = subject.encode([document["prompt"] for document in documents])
     texts = [f"{bos}{document['prefix']}{document['prompt']}" for document in documents]
     together = subject.tokenizer(texts, add_special_tokens=False)["input_ids"]

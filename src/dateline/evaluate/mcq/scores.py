@@ -156,6 +156,11 @@ def switch_points(under_target: Floats, under_contrast: Floats, target: int, con
         under_contrast: costs under the contrast country, same shape.
         target: index of the answer for the item's country.
         contrast: index of the answer for the contrast country.
+
+    Example:
+        >>> right, other = np.array([1.0, 2.0, 3.0]), np.array([2.0, 1.0, 3.0])
+        >>> switch_points(right, other, 0, 1), switch_points(right, right, 0, 1)
+        (1.0, 0.5)
     """
     lead_target = _lead(under_target, target, contrast)
     lead_contrast = _lead(under_contrast, contrast, target)

@@ -200,8 +200,8 @@ def test_a_truncated_gzip_gives_what_it_has(tmp_path: Path) -> None:
 
 
 def test_a_line_without_end_is_one_bad_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dateline.corpus.readers.lines.KEPT_OF_LONG", 20)
-    for module in ("lines", "kinds.delimited"):
+    monkeypatch.setattr("dateline.corpus.readers.files.KEPT_OF_LONG", 20)
+    for module in ("files", "kinds.delimited"):
         monkeypatch.setattr(f"dateline.corpus.readers.{module}.MAX_LINE", 100)
     found = rows(b"title,text\na,b\n" + b"x" * 250 + b"\nc,d\n")
     assert texts(found) == ["b", "d"]

@@ -261,10 +261,10 @@ def test_any_mixture_ends_in_items_or_one_line(pieces: list[bytes]) -> None:
 
 
 def test_long_items_and_long_tokens_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("kinds.feed", "lines"):
+    for module in ("kinds.feed", "files"):
         monkeypatch.setattr(f"dateline.corpus.readers.{module}.MAX_LINE", 5000)
     monkeypatch.setattr("dateline.corpus.readers.kinds.feed.BLOCK", 256)
-    monkeypatch.setattr("dateline.corpus.readers.lines.KEPT_OF_LONG", 10)
+    monkeypatch.setattr("dateline.corpus.readers.files.KEPT_OF_LONG", 10)
     data = rss(item(b"a"), b"<!--" + b"x" * 20_000 + b"-->", item(b"y" * 20_000), item(b"b"))
     found = read(data)
     assert [x.title if isinstance(x, Record) else x.raw for x in found] == ["a", "<item><tit", "b"]

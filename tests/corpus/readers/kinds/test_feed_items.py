@@ -2,7 +2,7 @@ from xml.parsers import expat
 
 import pytest
 
-from dateline.corpus.readers.kinds.feed_items import BrokenItem, ItemRun
+from dateline.corpus.readers.kinds.feed import BrokenItem, ItemRun
 from dateline.errors import UserError
 
 
@@ -37,7 +37,7 @@ def test_the_place_of_damage_is_known() -> None:
 def test_depth_and_length_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BrokenItem, match="elements more than 256 deep"):
         ItemRun([], "", "utf-8", "f").feed(b"<rss>" + b"<a>" * 256, False)
-    monkeypatch.setattr("dateline.corpus.readers.kinds.feed_items.MAX_LINE", 100)
+    monkeypatch.setattr("dateline.corpus.readers.kinds.feed.MAX_LINE", 100)
     with pytest.raises(BrokenItem, match="longer than 64 MiB"):
         ItemRun(["feed"], "", "utf-8", "f").feed(b"<entry><title>" + b"x" * 101 + b"</title>", False)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dateline.corpus.readers import Columns, Record, Unreadable
 from dateline.corpus.readers.kinds import html as module
 from dateline.corpus.readers.kinds.html import MAX_ATTRIBUTES, MAX_PAGE, MAX_TAGS, HtmlPages, decode, extract
-from dateline.corpus.text.dates import day_of
+from dateline.corpus.text.clean import day_of
 from dateline.errors import UserError
 
 pytest.importorskip("trafilatura", reason="needs dateline[web]", exc_type=ImportError)

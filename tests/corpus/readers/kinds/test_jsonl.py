@@ -228,8 +228,8 @@ def test_a_damaged_file_gives_what_stands_before(tmp_path: Path, data: bytes, re
 
 
 def test_a_line_beyond_the_limit_is_one_bad_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dateline.corpus.readers.lines.KEPT_OF_LONG", 20)
-    for module in ("lines", "kinds.jsonl"):
+    monkeypatch.setattr("dateline.corpus.readers.files.KEPT_OF_LONG", 20)
+    for module in ("files", "kinds.jsonl"):
         monkeypatch.setattr(f"dateline.corpus.readers.{module}.MAX_LINE", 100)
     found = lines(b'{"text": "a"}\n{"text": "' + b"x" * 500 + b'"}\n{"text": "b"}\n')
     assert [item.source for item in found] == ["f.jsonl:1", "f.jsonl:2", "f.jsonl:3"]

@@ -336,7 +336,7 @@ def test_damaged_sources_do_not_stop_the_texts(tmp_path: Path) -> None:
 
 
 def test_lines_and_texts_beyond_the_limit_are_one_piece_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dateline.corpus.readers.lines.MAX_LINE", 1000)
+    monkeypatch.setattr("dateline.corpus.readers.files.MAX_LINE", 1000)
     monkeypatch.setattr("dateline.corpus.readers.kinds.now.MAX_LINE", 1000)
     content = "@@1 " + "x" * 5000 + "\n@@2\n" + "many lines\n" * 500 + "@@3 fine\n"
     sources = row(1) + row(2) + row(3)

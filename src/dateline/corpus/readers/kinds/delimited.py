@@ -11,10 +11,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import IO
 
-from dateline.corpus.readers.columns import Columns, Record, Unreadable, choose_columns, to_record
-from dateline.corpus.readers.files import open_file
-from dateline.corpus.readers.lines import KEPT_OF_LONG, MAX_LINE, binary_lines, is_utf8, kept
-from dateline.corpus.readers.reader import Reader
+from dateline.corpus.readers.files import KEPT_OF_LONG, MAX_LINE, binary_lines, is_utf8, kept, open_file
+from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable, choose_columns, to_record
 from dateline.errors import UserError
 
 SEPARATORS = ",;\t|"

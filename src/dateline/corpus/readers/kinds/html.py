@@ -16,10 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from dateline.corpus.readers.columns import Columns, Record, Unreadable
 from dateline.corpus.readers.files import is_remote, open_file
-from dateline.corpus.readers.reader import Reader
-from dateline.corpus.text.dates import day_of
+from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable
+from dateline.corpus.text.clean import day_of
 from dateline.errors import UserError
 from dateline.places.url import parse_url
 

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from dateline.corpus.readers.columns import Columns, Record, Unreadable
 from dateline.corpus.readers.files import explained, file_fingerprint
 from dateline.corpus.readers.kinds.tables import BATCH_ROWS, ArrowFile, choose_table_columns, read_batches
-from dateline.corpus.readers.reader import Reader
+from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable
 from dateline.errors import UserError
 
 SCHEME = "hf-dataset://"

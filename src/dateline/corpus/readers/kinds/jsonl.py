@@ -13,10 +13,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import IO, Any, cast
 
-from dateline.corpus.readers.columns import Columns, Record, Unreadable, choose_columns, to_record
-from dateline.corpus.readers.files import open_file
-from dateline.corpus.readers.lines import MAX_LINE, binary_lines, damage_named, is_utf8, kept
-from dateline.corpus.readers.reader import Reader
+from dateline.corpus.readers.files import MAX_LINE, binary_lines, damage_named, is_utf8, kept, open_file
+from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable, choose_columns, to_record
 from dateline.errors import UserError
 
 LOOK_AHEAD = 100

@@ -14,10 +14,9 @@ from contextlib import suppress
 from io import BytesIO, StringIO
 from typing import ClassVar, NamedTuple
 
-from dateline.corpus.readers.columns import Columns, Record, Unreadable
+from dateline.corpus.readers.files import MAX_LINE, binary_lines, kept
 from dateline.corpus.readers.kinds.zips import members_of, open_within
-from dateline.corpus.readers.lines import MAX_LINE, binary_lines, kept
-from dateline.corpus.readers.reader import Reader
+from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable
 from dateline.errors import UserError
 
 NO_ROW = "not in the sources files"

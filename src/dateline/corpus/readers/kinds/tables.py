@@ -10,9 +10,8 @@ from typing import IO, Any, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dateline.corpus.readers.columns import Columns, Record, Unreadable, choose_columns, to_record
 from dateline.corpus.readers.files import is_remote, open_raw
-from dateline.corpus.readers.reader import Reader
+from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable, choose_columns, to_record
 from dateline.errors import UserError
 
 BATCH_ROWS = 256

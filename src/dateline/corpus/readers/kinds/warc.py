@@ -13,10 +13,9 @@ from importlib import import_module
 from itertools import count
 from typing import IO, NamedTuple, NoReturn
 
-from dateline.corpus.readers.columns import Columns, Record, Unreadable
 from dateline.corpus.readers.files import open_file, open_raw
 from dateline.corpus.readers.kinds.html import MAX_PAGE, extract
-from dateline.corpus.readers.reader import Reader
+from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable
 from dateline.errors import UserError
 
 BLOCK = MAX_HEADER = 1 << 16

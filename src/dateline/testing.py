@@ -1,4 +1,4 @@
-"""Finished corpus folders from articles written by hand; no gate is applied and no place is resolved."""
+"""Small real corpora and tokenizers for tests, those of Dateline and those of its users."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dateline.corpus.shards import ShardWriter
 from dateline.manifest import Manifest, new_folder, write_manifest
 from dateline.records import SPLITS, Article, stable_hash
+from dateline.tokens.tokenizer import BOS, EOS, PAD, wrap_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 def write_corpus(folder: Path, articles: Iterable[Article]) -> Path:
@@ -37,3 +42,14 @@ def write_corpus(folder: Path, articles: Iterable[Article]) -> Path:
             ),
         )
     return folder
+
+
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """Returns a lossless tokenizer of 259 tokens: BOS, EOS and padding are 0, 1 and 2, the bytes follow."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    symbols = [BOS, EOS, PAD, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE(vocab={symbol: number for number, symbol in enumerate(symbols)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return wrap_tokenizer(tokenizer)
