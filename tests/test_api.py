@@ -327,6 +327,7 @@ def test_fields_beside_the_place_are_shown(tmp_path):
         (lambda m: m.generate("a", places={"ng": -1, "gb": 2}), "places: the prior of a place is a finite number"),
         (lambda m: m.generate("a", places=["ng", "gb"], gains=True), "gains are of one place"),
         (lambda m: m.compare("a", "ng"), "places is 'ng'; give a list"),
+        (lambda m: m.compare("a", ["ng", "marginal"]), "'marginal' is many places at once and has no column"),
         (lambda m: m.compare("a", []), r"places is \[\]; give a list"),
         (lambda m: m.score(" "), "the text is empty"),
         (lambda m: m.locate("a", ["ng"]), "at least two countries"),

@@ -365,6 +365,8 @@ class Model:
         several, given = _several(prompts, "prompt")
         if isinstance(places, str) or not places:
             raise UserError(f"places is {places!r}; give a list of places to compare, such as ['ng', 'gb', None]")
+        if MARGINAL in places:
+            raise UserError(f"'{MARGINAL}' is many places at once and has no column; generate it by itself")
         columns = []
         for one in places:
             strength = guidance if _metadata(one) != Metadata() else 1.0
