@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -91,6 +92,8 @@ def execute(recipe: ExperimentRecipe, out: Path, args: Workers) -> None:
     started = time.monotonic()
     if bool(args.slurm) != (args.executor == "slurm"):
         raise UserError("--executor slurm and --slurm partition=NAME,gpus=N,time=HH:MM:SS go together")
+    if args.executor == "slurm" and shutil.which("sbatch") is None:
+        raise UserError("--executor slurm: no 'sbatch' here; run it where jobs are submitted, or use --executor local")
     workers = Workers(**{name: getattr(args, name) for name in Workers.model_fields})
     slurm = slurm_parameters(slurm_options(args.slurm)) if args.slurm else None
     from dateline.evaluate.parts import LEAK_WARNING
