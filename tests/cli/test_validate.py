@@ -72,6 +72,13 @@ def test_an_experiment_is_estimated_and_then_counted(dateline, folder, experimen
     assert number(row(known, "plain")[2]) > trained
 
 
+@pytest.mark.parametrize(("length", "unequal"), [([], True), (EPOCH, False)])
+def test_equal_steps_are_no_equal_text(dateline, experiment_recipe, length, unequal):
+    said = dateline("validate", experiment_recipe, *length)
+    assert said.code == 0, said.err
+    assert ("train.body_tokens gives all runs the same text" in said.out) == unequal
+
+
 def test_a_length_in_steps_is_known_before_anything(dateline, folder, experiment_recipe):
     said = dateline("validate", experiment_recipe)
     assert row(said, "plain")[1] == "4"

@@ -126,8 +126,18 @@ def _experiment(recipe: ExperimentRecipe, args: Validate) -> None:
     print(f"conditions: {', '.join(recipe.evaluate.conditions)}; runs without fields: none")
     protocol = recipe.evaluate.protocol
     print(f"protocol {protocol.fingerprint()}, {recipe.evaluate.resamples:,} resamples over documents")
-    for line in filter(None, (study, few)):
+    for line in filter(None, (_unequal([run.recipe for run in planned]), study, few)):
         print(line)
+
+
+def _unequal(recipes: Sequence[TrainRecipe]) -> str:
+    """Says that runs of equal steps read different amounts of text, where some have prefixes and others none."""
+    if len({bool(recipe.conditions.fields) for recipe in recipes if recipe.train.steps is not None}) < 2:
+        return ""
+    return (
+        "train.steps: of equal steps, those of runs with prefixes hold fewer body tokens than those of runs without; "
+        "train.body_tokens gives all runs the same text"
+    )
 
 
 def _study(recipe: ExperimentRecipe) -> str:
