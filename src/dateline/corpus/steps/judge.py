@@ -27,13 +27,17 @@ class Clean(Step):
 
     name = "clean"
 
+    def __init__(self, recipe: CorpusRecipe) -> None:
+        super().__init__()
+        self.year = recipe.year
+
     def look(self, document: Document, candidate: Candidate) -> Reason | None:
         """Drops nothing."""
         record = candidate.record
         assert isinstance(record, Record)
         document.text = clean_text(record.text)
         candidate.url, candidate.title = clean_address(record.url), clean_title(record.title)
-        candidate.date = day_of(record.date)
+        candidate.date = day_of(record.date, self.year)
         return None
 
 
@@ -142,7 +146,7 @@ class Quality(Step):
 
 def judges(recipe: CorpusRecipe) -> list[Step]:
     """Returns the steps that a recipe asks for, in order."""
-    steps: list[Step] = [Clean(), Locate(recipe), Length(recipe), Placed(recipe)]
+    steps: list[Step] = [Clean(recipe), Locate(recipe), Length(recipe), Placed(recipe)]
     if recipe.newswire is None:
         if recipe.language is not None:
             steps.append(Language(recipe.language, recipe.language_threshold))

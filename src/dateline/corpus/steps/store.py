@@ -61,6 +61,8 @@ class Store(PipelineStep):  # type: ignore[misc]  # datatrove has no types
                             dropped.write(_dropped_row(candidate))
                             tally.drop(candidate.dropped.reason, candidate.place.country)
                             tally.note_file(candidate.record, candidate.dropped)
+                            reason = candidate.dropped.reason
+                            tally.contribute(candidate.record.source, reason, paths=self.recipe.paths)
                     beat.count()
             with self.track_time():
                 (folder / "tally.json").write_text(tally.to_json(), encoding="utf-8")
