@@ -725,8 +725,8 @@ def _terminal_countries(audit: Audit, lines: int) -> Grid:
     placed = audit.placed.sort_values("documents", ascending=False, kind="stable")
     nowhere = audit.countries.loc[audit.countries.index == ""]
     held = audit.countries.groupby("continent", sort=False).size()
-    for number in range(len(placed), -1, -1):
-        shown = audit.countries.index.isin([*placed.index[:number], *nowhere.index])
+    for largest in range(len(placed), -1, -1):
+        shown = audit.countries.index.isin([*placed.index[:largest], *nowhere.index])
         smaller = held.sub(audit.countries[shown].groupby("continent").size(), fill_value=0).astype(int)
         if shown.sum() + len(held) + (smaller > 0).sum() <= lines:
             break

@@ -361,10 +361,10 @@ def problems_of(audit: Mapping[str, Any], recipe: CorpusRecipe, outlets: Collect
     if dominant and recipe.newswire is None:
         problems.append(f"one outlet has most of the documents of: {', '.join(dominant)}")
     if unplaced := sum(audit["no_country"][split]["documents"] for split in SPLITS):
-        problems.append(f"{unplaced:,} documents have no country")
+        problems.append(f"{_documents(unplaced)} no country")
     for name, missing in audit["without"].items():
         if missing > NOTICEABLE * audit["documents"]:
-            problems.append(f"{missing:,} documents have no {name}; is its column named in `columns`?")
+            problems.append(f"{_documents(missing)} no {name}; is its column named in `columns`?")
     if unknown := audit["unknown_countries"]:
         problems.append(f"{sum(unknown.values()):,} documents declare a country that is none: {_most(unknown)}")
     if unread := audit["unread_dates"]:
@@ -372,7 +372,7 @@ def problems_of(audit: Mapping[str, Any], recipe: CorpusRecipe, outlets: Collect
         hint = "; `year` supplies the year where a date names none" if no_year else ""
         problems.append(f"{sum(unread.values()):,} dates cannot be read for certain, such as: {_most(unread)}" + hint)
     if conflicts := audit["verified"]["conflict"]["documents"]:
-        problems.append(f"{conflicts:,} documents have conflicting evidence of their country")
+        problems.append(f"{_documents(conflicts)} conflicting evidence of their country")
     if recipe.test_from is not None and audit["undated"]:
         problems.append(f"{audit['undated']:,} documents without a date were split by their hash in spite of test_from")
     if recipe.splits.by == "date" and audit["undated"]:
@@ -392,6 +392,10 @@ def _no_document(contributions: Sequence[Mapping[str, Any]]) -> list[str]:
     if len(problems) > MOST_NAMED:
         problems[MOST_NAMED:] = [f"{len(problems) - MOST_NAMED} further sources contribute no document"]
     return problems
+
+
+def _documents(number: int) -> str:
+    return "1 document has" if number == 1 else f"{number:,} documents have"
 
 
 def _short(problem: str, file: str) -> str:
