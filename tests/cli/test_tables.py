@@ -8,10 +8,15 @@ import pytest
 from dateline.cli.tables import print_rows
 
 ROWS = [
-    {"url": f"https://{name}/2024/05/06/parliament-passes-the-budget", "country": "ng", "continent": "Africa",
-     "evidence": "outlet table: The Punch; suffix .com.ng", "n": "1,234"}
+    {
+        "url": f"https://{name}/2024/05/06/parliament-passes-the-budget",
+        "country": "ng",
+        "continent": "Africa",
+        "evidence": "outlet table: The Punch; suffix .com.ng",
+        "n": "1,234",
+    }
     for name in ("punchng.com", "www.thisdaylive.com")
-]  # fmt: skip
+]
 
 
 def printed(monkeypatch, columns):
