@@ -561,3 +561,18 @@ def test_an_option_that_came_later_leaves_earlier_corpora_known(tmp_path: Path) 
     assert corpus_stage(recipe(files)).fingerprint == corpus_stage(recipe(files, year=None)).fingerprint
     assert "year" not in corpus_stage(recipe(files)).recipe
     assert corpus_stage(recipe(files)).fingerprint != corpus_stage(recipe(files, year=2024)).fingerprint
+
+
+@pytest.mark.parametrize(("policy", "kept"), [("keep", 4), ("strip", 3), ("drop", 2)])
+def test_remains_of_pages_follow_the_recipe_and_are_named(tmp_path: Path, policy: str, kept: int) -> None:
+    head = "Stay informed with our newsletter. By signing up you agree to our terms. "
+    bio = f"{head}Ada Obi is a political reporter based in Abuja, {'and in Lagos, ' * 12}for this paper."
+    texts = [story(0), f"{story(1)}… [+1136 chars]", head + story(2), bio]
+    out = build(tmp_path, [row(n, text=text) for n, text in enumerate(texts)], page_remains=policy)
+    found = [article.text for article in read_articles(out)]
+    assert found == {"keep": texts, "strip": [story(n) for n in range(3)], "drop": [story(0), story(2)]}[policy]
+    assert len(found) == kept
+    [said] = [line for line in problems(out) if line.startswith("remains of pages")]
+    assert "cut off 1, nothing but a sign-up text 1, sign-up text 1" in said
+    assert manifest_of(out).drops.get("cut off", 0) == (policy == "drop")
+    assert ("page_remains" in manifest_of(out).recipe) == (policy != "keep")

@@ -106,6 +106,7 @@ def summarize(tally: Tally, recipe: CorpusRecipe) -> dict[str, Any]:
         "without": {name: count for (name,), count in tally.table("without")},
         "files": tally.files,
         "contributions": _contributions(tally),
+        "remains": {kind: count for (kind,), count in tally.table("remains")},
     }
     audit["problems"] = problems_of(audit, recipe, outlets)
     return audit
@@ -365,6 +366,14 @@ def problems_of(audit: Mapping[str, Any], recipe: CorpusRecipe, outlets: Collect
     for name, missing in audit["without"].items():
         if missing > NOTICEABLE * audit["documents"]:
             problems.append(f"{_documents(missing)} no {name}; is its column named in `columns`?")
+    if remains := audit["remains"]:
+        found = ", ".join(f"{kind} {number:,}" for kind, number in remains.items())
+        done = {
+            "keep": "kept; `page_remains: strip` removes them",
+            "strip": "removed; of texts that were cut off the rest is missing",
+            "drop": "removed, and texts that were cut off are dropped",
+        }
+        problems.append(f"remains of pages in documents: {found}: {done[recipe.page_remains]}")
     if unknown := audit["unknown_countries"]:
         problems.append(f"{sum(unknown.values()):,} documents declare a country that is none: {_most(unknown)}")
     if unread := audit["unread_dates"]:

@@ -59,6 +59,10 @@ class Tally:
         if named and not is_remote(named[0]) and not any(key.startswith(tuple(named)) for key in seen):
             seen[named[0]] += 0
 
+    def note_remains(self, kinds: Iterable[str]) -> None:
+        """Counts what a document, kept or not, had of the page that it was taken from."""
+        self._counts["remains"].update(kinds)
+
     def unread_date(self, written: str) -> None:
         """Counts a date that could not be read; one of each length is remembered as an example."""
         examples = self._counts["unread dates"]

@@ -53,6 +53,7 @@ class Store(PipelineStep):  # type: ignore[misc]  # datatrove has no types
                 for document in data:
                     with self.track_time():
                         candidate = candidate_of(document)
+                        tally.note_remains(candidate.remains)
                         if candidate.dropped is None:
                             piece.write(document.text, candidate)
                             if not candidate.date and (written := _written_date(candidate)):
