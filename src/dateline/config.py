@@ -310,8 +310,8 @@ def _parse(text: str, source: str) -> tuple[dict[str, Any], dict[Location, int]]
         if at and not node.value and isinstance(node, yaml.ScalarNode) and node.style is None:
             key = ".".join(map(str, at))
             raise UserError(
-                f"{source}:{node.start_mark.line + 1}: '{key}' has no value; give one, or write null for none, {{}} for a "
-                "section of defaults"
+                f"{source}:{node.start_mark.line + 1}: '{key}' has no value; give one, or write null for none, "
+                "{} for a section of defaults"
             )
         try:
             return loader.construct_object(node, deep=True)
@@ -379,9 +379,7 @@ _NAMED = re.compile(rf"Value error, ({_KEY})(?:[:,] ({_KEY}):)? ?")
 """The keys that the message of a check begins with: `evaluate.compare:`, `runs.plain: model.size:`."""
 
 
-def _whence(
-    named: re.Match[str], source: str, lines: Mapping[Location, int], options: Mapping[Location, str]
-) -> str:
+def _whence(named: re.Match[str], source: str, lines: Mapping[Location, int], options: Mapping[Location, str]) -> str:
     """Returns the option, or the file and the line where one is certain, that a check of the whole recipe speaks of."""
     whole, inner = tuple(named[1].split(".")), tuple((named[2] or "").split("."))
     parts = [whole[:n] for n in range(len(whole), 0, -1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import matplotlib
 import pandas as pd
@@ -118,7 +119,7 @@ def test_lines_of_one_label_are_named_once_and_faint_ones_not() -> None:
 def test_ticks_are_written_with_all_their_decimals(low: float, width: float) -> None:
     texts = words(forest(Interval(low + width / 2, low, low + width))).replace("\u2212", "-").split()
     ticks = sorted(float(text) for text in texts if re.fullmatch(r"[-+]\d+(\.\d+)?|0", text))
-    steps = [after - before for before, after in zip(ticks, ticks[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(ticks)]
     assert len(ticks) >= 2
     assert max(steps) == pytest.approx(min(steps))
 

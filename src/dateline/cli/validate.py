@@ -218,8 +218,8 @@ def _table(runs: list[_Planned], source: _Source | None, vocab_size: int, rate: 
     trained = "" if models == number else f", {models} models with their seeds"
     lines.append(
         f"{number} run{'s' if number > 1 else ''}{trained}: {_flops(total)} FLOPs, {_hours(total, rate)} hours at "
-        f"{_flops(rate)} FLOP/s ({'35% of an H100; ' if rate == RATE else ''}--rate gives another, dateline train prints "
-        "what it reaches)"
+        f"{_flops(rate)} FLOP/s ({'35% of an H100; ' if rate == RATE else ''}--rate gives another, dateline "
+        "train prints what it reaches)"
     )
     lines += _repeats(runs, counts)
     if source is None:

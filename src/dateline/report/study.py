@@ -466,7 +466,9 @@ def _dropout(results: Results, own: pd.DataFrame) -> list[Markup | None]:
         settings = sorted(set(found["detail"]), key=lambda one: (not one.endswith("cooldown 0"), one))
         if len(settings) < 2:
             continue
-        seeds = {_setting(one): int(number) for one, number in found.groupby("detail", sort=False)["n_seeds"].max().items()}
+        seeds = {
+            _setting(one): int(number) for one, number in found.groupby("detail", sort=False)["n_seeds"].max().items()
+        }
         several = {name: number for name, number in seeds.items() if number > 1}
         words = f" ({', '.join(f'{name}: {number} seeds' for name, number in several.items())}; others one)"
         lines = []
