@@ -210,7 +210,9 @@ class _Run:
                 last = self.done == self.num_steps
                 if training.validate_every and (self.done % training.validate_every == 0 or last):
                     self.watchdog.at(self.done, "validation")
-                    self.log.validate(self.done, self.counts, self.groups, self.precision)
+                    found = self.log.validate(self.done, self.counts, self.groups, self.precision)
+                    if found and self.world.rank == 0:
+                        say(f"train {self.out.name}: step {self.done:,}: {found}")
                 if training.checkpoint_every and self.done % training.checkpoint_every == 0 and not last:
                     self._checkpoint()
                 self._report_checkpoints()
