@@ -556,6 +556,27 @@ def test_the_year_of_dates_without_one_comes_from_the_recipe(tmp_path: Path) -> 
     assert not [line for line in problems(out) if line.endswith(hint)]
 
 
+def test_dates_beyond_belief_count_as_unknown_and_are_named(tmp_path: Path) -> None:
+    copies = [row(0, text=story(0), date="2024-01-01"), row(9, text=story(0), date="1970-01-01T00:00:00Z")]
+    rows = [*copies, row(1, text=story(1), date="2099-12-31"), row(2, text=story(2), date="1985-03-04")]
+    out = build(tmp_path, rows)
+    assert [article.date for article in read_articles(out)] == ["2024-01-01", "", "1985-03-04"]
+    [said] = [line for line in problems(out) if "count as unknown" in line]
+    assert said.startswith("2 dates before 1980-01-01 or after the day of the build count as unknown, such as: '")
+    assert "1970-01-01T00:00:00Z" in said
+    assert not {"dates_from", "dates_until"} & manifest_of(out).recipe.keys()
+    bounds = {"dates_from": "1970-01-01", "dates_until": "2100-01-01"}
+    out = build(tmp_path, rows, **bounds)
+    assert [article.date for article in read_articles(out)] == ["1970-01-01", "2099-12-31", "1985-03-04"]
+    assert bounds.items() <= manifest_of(out).recipe.items()
+
+
+def test_a_corpus_without_dates_is_named_like_one_without_addresses(tmp_path: Path) -> None:
+    assert "12 documents have no date; is its column named in `columns`?" in problems(
+        build(tmp_path, [row(n, text=story(n), date="") for n in range(12)])
+    )
+
+
 def test_an_option_that_came_later_leaves_earlier_corpora_known(tmp_path: Path) -> None:
     files = write_jsonl(tmp_path / "in.jsonl", [row(0)])
     assert corpus_stage(recipe(files)).fingerprint == corpus_stage(recipe(files, year=None)).fingerprint

@@ -102,6 +102,7 @@ def summarize(tally: Tally, recipe: CorpusRecipe) -> dict[str, Any]:
         "balance": balance({code: (kept[code], sum(sizes[code].values())) for code in countries}, _continent),
         "undated": sum(years[""] for years in _nested(tally, "years").values()),
         "unread_dates": {written: count for (written,), count in tally.table("unread dates")},
+        "implausible_dates": {written: count for (written,), count in tally.table("implausible dates")},
         "unknown_countries": {named: count for (named,), count in tally.table("unknown countries")},
         "without": {name: count for (name,), count in tally.table("without")},
         "files": tally.files,
@@ -321,7 +322,7 @@ MOST_NAMED = 10
 SMALL_TEST = 100
 """Fewer test documents than this in a country are named as a problem: their interval will be wide."""
 NOTICEABLE = 0.1
-"""Share of the documents that may lack an address or a headline before that is named."""
+"""Share of the documents that may lack an address, a headline or a date before that is named."""
 DOMINANT = 0.5
 """Share of a country's documents that one outlet may have before it is named."""
 
@@ -380,6 +381,12 @@ def problems_of(audit: Mapping[str, Any], recipe: CorpusRecipe, outlets: Collect
         no_year = recipe.year is None and any(day_of(written, LEAP_YEAR) for written in unread)
         hint = "; `year` supplies the year where a date names none" if no_year else ""
         problems.append(f"{sum(unread.values()):,} dates cannot be read for certain, such as: {_most(unread)}" + hint)
+    if strange := audit["implausible_dates"]:
+        bounds = f"before {recipe.dates_from} or after {recipe.dates_until or 'the day of the build'}"
+        problems.append(f"{sum(strange.values()):,} dates {bounds} count as unknown, such as: {_most(strange)}")
+    silent = audit["undated"] - sum(audit["unread_dates"].values()) - sum(audit["implausible_dates"].values())
+    if silent > NOTICEABLE * audit["documents"]:
+        problems.append(f"{_documents(silent)} no date; is its column named in `columns`?")
     if conflicts := audit["verified"]["conflict"]["documents"]:
         problems.append(f"{_documents(conflicts)} conflicting evidence of their country")
     if recipe.test_from is not None and audit["undated"]:

@@ -63,9 +63,9 @@ class Tally:
         """Counts what a document, kept or not, had of the page that it was taken from."""
         self._counts["remains"].update(kinds)
 
-    def unread_date(self, written: str) -> None:
-        """Counts a date that could not be read; one of each length is remembered as an example."""
-        examples = self._counts["unread dates"]
+    def unread_date(self, written: str, *, implausible: bool = False) -> None:
+        """Counts a date that could not be read, or not be believed; one of each length is remembered as an example."""
+        examples = self._counts["implausible dates" if implausible else "unread dates"]
         examples[next((known for known in examples if len(known) == len(written)), written)] += 1
 
     def keep(self, article: Article, *, verified: str, declared: str, signals: str, review: bool = False) -> None:

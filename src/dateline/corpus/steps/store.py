@@ -57,7 +57,7 @@ class Store(PipelineStep):  # type: ignore[misc]  # datatrove has no types
                         if candidate.dropped is None:
                             piece.write(document.text, candidate)
                             if not candidate.date and (written := _written_date(candidate)):
-                                tally.unread_date(written)
+                                tally.unread_date(written, implausible=candidate.implausible)
                         else:
                             dropped.write(_dropped_row(candidate))
                             tally.drop(candidate.dropped.reason, candidate.place.country)
