@@ -577,6 +577,15 @@ def test_a_corpus_without_dates_is_named_like_one_without_addresses(tmp_path: Pa
     )
 
 
+def test_a_file_without_a_record_is_named_beside_good_ones(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "in" / "good.jsonl", [row(0)])
+    (tmp_path / "in" / "none.xml").write_text("<rss><channel></channel></rss>", encoding="utf-8")
+    (tmp_path / "in" / "empty.jsonl").touch()
+    build_corpus(recipe(tmp_path / "in", splits=SPLITS_OFF), tmp_path / "out")
+    none, empty = tmp_path / "in" / "none.xml", tmp_path / "in" / "empty.jsonl"
+    assert f"2 files hold no record: {empty}, {none}" in problems(tmp_path / "out")
+
+
 def test_an_option_that_came_later_leaves_earlier_corpora_known(tmp_path: Path) -> None:
     files = write_jsonl(tmp_path / "in.jsonl", [row(0)])
     assert corpus_stage(recipe(files)).fingerprint == corpus_stage(recipe(files, year=None)).fingerprint

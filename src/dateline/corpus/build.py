@@ -289,7 +289,7 @@ def _checked_plan(recipe: CorpusRecipe, out: Path, *, overwrite: bool) -> Plan:
 
 def _stages(recipe: CorpusRecipe, plan: Plan, work: Path) -> list[Stage]:
     """Returns the stages of a build in the order in which documents walk through them."""
-    pieces = [Read(recipe, plan.tasks), *judges(recipe), Sign(recipe), Store(recipe, work)]
+    pieces = [Read(recipe, plan.tasks), *judges(recipe), Sign(recipe), Store(recipe, work, plan.tasks)]
     stages = [Stage("pieces", pieces, len(plan.tasks))]
     threshold = near_threshold(recipe)
     if threshold is not None and recipe.near_duplicates.index == "distributed":

@@ -34,7 +34,9 @@ class Clean(Step):
         self.year = recipe.year
         self.dates: tuple[str, str] | None = None
         if recipe.newswire is None:
-            last = recipe.dates_until or datetime.now(UTC).date() + timedelta(days=1)  # a day ahead of UTC begins earlier
+            last = recipe.dates_until or datetime.now(UTC).date() + timedelta(
+                days=1
+            )  # a day ahead of UTC begins earlier
             self.dates = recipe.dates_from.isoformat(), last.isoformat()
         self.remains = recipe.page_remains if recipe.newswire is None else None
 

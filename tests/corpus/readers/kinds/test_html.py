@@ -69,7 +69,11 @@ def test_comments_and_tables_are_left_out() -> None:
         ("", "no HTML", "no article text"),
         ("just words", "no HTML", "no article text"),
         ("<html><body></body></html>", "nothing on the page looks like an article", "no article text"),
-        ("<html>" + " " * MAX_PAGE, f"{MAX_PAGE + 6:,} bytes long; at most {MAX_PAGE:,} are read", "page out of bounds"),
+        (
+            "<html>" + " " * MAX_PAGE,
+            f"{MAX_PAGE + 6:,} bytes long; at most {MAX_PAGE:,} are read",
+            "page out of bounds",
+        ),
         ("<p>x" * (MAX_TAGS + 1), "50,001 tags; at most 50,000 are read", "page out of bounds"),
         (
             "<p " + "a=1 " * (MAX_ATTRIBUTES + 1) + ">x",
