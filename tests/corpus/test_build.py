@@ -1,5 +1,6 @@
 import gzip
 import json
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -296,13 +297,25 @@ def test_a_country_tested_but_not_trained_on_fails_and_leaves_nothing(tmp_path: 
     build(tmp_path, rows, test_from="2024-01-01", held_out=["gb"])
 
 
-def test_a_corpus_without_a_usable_document_fails_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_corpus_without_a_usable_document_fails_and_leaves_what_was_dropped(tmp_path: Path) -> None:
     with pytest.raises(UserError) as raised:
         build(tmp_path, [row(1, text="a"), row(2, text="b"), "{", row(3, text="")])
     assert str(raised.value) == (
-        "no usable document is left of 4 read; dropped most often: too short 2, no text 1, unreadable 1"
+        "no usable document is left of 4 read; dropped most often: too short 2, no text 1, unreadable 1; "
+        f"each of them is in {tmp_path / 'out' / 'dropped'}"
     )
-    assert left_in(tmp_path) == ["in.jsonl"]
+    assert left_in(tmp_path) == ["in.jsonl", "out"]
+    assert sorted(reasons(tmp_path / "out")) == ["no text", "too short", "too short", "unreadable"]
+    with pytest.raises(UserError, match="no usable document is left of 1 read"):
+        build_corpus(recipe(write_jsonl(tmp_path / "in.jsonl", [row(1, text="a")])), tmp_path / "out")
+    assert reasons(tmp_path / "out") == ["too short"]
+    build_corpus(recipe(write_jsonl(tmp_path / "in.jsonl", [row(1)])), tmp_path / "out")
+    assert not (tmp_path / "out" / "dropped").exists()
+    kept = left_in(tmp_path / "out")
+    with pytest.raises(UserError, match=r"dropped most often: too short 1$"):
+        build(tmp_path, [row(1, text="a")])
+    assert left_in(tmp_path / "out") == kept
+    shutil.rmtree(tmp_path / "out")
     with pytest.raises(UserError, match=r"^the corpus is empty: the files hold no record at all$"):
         build(tmp_path, [])
     assert left_in(tmp_path) == ["in.jsonl"]

@@ -78,8 +78,8 @@ class ItemRun:
         self.found: list[dict[str, str]] = []
         self.item: dict[str, str] | None = None
         self.item_at = 0
-        self.language = before.language if before else ""
-        self.home = before.home if before else ""
+        self.language: str = before.language if before else ""
+        self.home: str = before.home if before else ""
         self.open: list[str] = []
         self._scopes = [before.scope() if before else _Scope({}, "")]
         self._nested: int | None = None

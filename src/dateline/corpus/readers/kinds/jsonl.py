@@ -14,7 +14,7 @@ from itertools import chain
 from typing import IO, Any, cast
 
 from dateline.corpus.readers.files import MAX_LINE, binary_lines, damage_named, is_utf8, kept, open_file
-from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable, choose_columns, to_record
+from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable, choose_columns, names_of, to_record
 from dateline.errors import UserError
 
 LOOK_AHEAD = 100
@@ -136,7 +136,8 @@ def _outcome(piece: Piece, chosen: dict[str, str]) -> Record | Unreadable:
 
 
 def _columns_of(pieces: list[Piece], columns: Columns, path: str) -> dict[str, str]:
-    return choose_columns((key for _, row, _ in pieces if isinstance(row, dict) for key in row), columns, path)
+    rows = [row for _, row, _ in pieces if isinstance(row, dict)]
+    return choose_columns(names_of(rows), columns, path, rows)
 
 
 def _object_of(line: bytes) -> dict[str, Any] | str:
@@ -190,8 +191,25 @@ def _articles(value: dict[str, Any], columns: Columns, path: str) -> list[Any]:
     """Returns the list of articles that an object wraps, or the object itself as the only one."""
     lists = {key: held for key, held in value.items() if isinstance(held, list)}
     full = [key for key, held in lists.items() if any(isinstance(item, dict) for item in held)]
+    deeper = value
+    for _ in range(2 if not lists else 0):  # {"response": {"docs": [...]}}
+        inner = {
+            f"{key}.{name}": held
+            for key, part in deeper.items()
+            if isinstance(part, dict)
+            for name, held in part.items()
+        }
+        full = [
+            key
+            for key, held in inner.items()
+            if isinstance(held, list) and any(isinstance(item, dict) for item in held)
+        ]
+        if full:
+            lists = {key: inner[key] for key in full}
+            break
+        deeper = inner
     try:
-        if choose_columns(value, columns, path)["text"] not in full:
+        if choose_columns(names_of([value]), columns, path, [value])["text"].partition(".")[0] not in full:
             return [value]
     except UserError:
         if not full and list(lists.values()) != [[]]:
