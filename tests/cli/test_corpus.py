@@ -146,7 +146,8 @@ def test_nothing_left_is_an_error_of_one_line(dateline: Run, tmp_path: Path) -> 
     said = dateline("corpus", tmp_path / "in.jsonl", "--out", tmp_path / "out", "--workers", "1")
     assert said.code == 2
     assert said.err.splitlines()[-1] == (
-        "dateline: no usable document is left of 1 read; dropped most often: too short 1"
+        "dateline: no usable document is left of 1 read; dropped most often: too short 1; "
+        f"each of them is in {tmp_path / 'out' / 'dropped'}"
     )
 
 

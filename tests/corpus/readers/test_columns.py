@@ -10,6 +10,7 @@ import pytest
 
 from dateline.corpus.readers import read_files
 from dateline.corpus.readers.reader import Columns, Record, cell, choose_columns, to_record
+from dateline.corpus.text.clean import day_of
 from dateline.errors import UserError
 
 from ..helpers import shared
@@ -234,3 +235,32 @@ def test_a_list_deeper_inside_an_object_is_the_list_of_articles(tmp_path: Path) 
 def test_what_stands_on_the_way_of_a_name_may_be_anything() -> None:
     row = {"a.b": 1, "c": [{"d": [1, 2]}, {"d": 3}, "x"], "e": "text"}
     assert [cell(row, name) for name in ("a.b", "c.d", "e.f", "g.h", "c")] == [1, [1, 2, 3], None, None, row["c"]]
+
+
+@pytest.mark.parametrize(
+    ("item", "url"),
+    [
+        ({"url": "https://a.ng/1"}, "https://a.ng/1"),
+        ({"url": "/1"}, "https://a.ng/1"),
+        ({"external_url": "https://b.ng/1"}, "https://b.ng/1"),
+        ({"id": "https://a.ng/1"}, "https://a.ng/1"),
+        ({"id": "tag:1"}, ""),
+    ],
+)
+def test_items_of_a_json_feed_have_an_address(tmp_path: Path, item: dict[str, str], url: str) -> None:
+    path = tmp_path / "feed.json"
+    feed = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "home_page_url": "https://a.ng/",
+        "items": [{"content_text": TEXT, **item}],
+    }
+    path.write_text(json.dumps(feed), encoding="utf-8")
+    [found] = read_files([str(path)], Columns())
+    assert isinstance(found, Record)
+    assert (found.url, found.text) == (url, TEXT)
+
+
+@pytest.mark.parametrize("date", [{"$date": "2024-02-05T10:00:00Z"}, {"$date": {"$numberLong": "1707127200000"}}])
+def test_dates_of_mongodb_are_read(tmp_path: Path, date: dict[str, Any]) -> None:
+    [found] = read_rows(tmp_path, "jsonl", [{"text": TEXT, "date": date}])
+    assert day_of(found.date) == "2024-02-05"

@@ -19,7 +19,7 @@ FIELDS = ("url", "title", "text", "date", "country", "language")
 GUESSES: Mapping[str, tuple[str, ...]] = {
     "url": (
         *("url", "link", "articleurl", "articlelink", "weburl", "pageurl", "permalink", "respondedurl", "requestedurl"),
-        *("sourcedomain", "domain"),
+        *("sourcedomain", "hostname", "domain"),
     ),
     "title": ("title", "headline", "articletitle", "webtitle"),
     "text": (
@@ -190,7 +190,16 @@ def cell(row: Mapping[str, Any], name: str) -> Any:
 
 
 def _is_filled(value: Any, field: str) -> bool:
-    return bool(_string(_plain(value) if field in ("text", "title") else value, " ").strip())
+    if field in ("text", "title"):
+        value = _plain(value)
+    return bool(_string(_extended(value) if field == "date" else value, " ").strip())
+
+
+def _extended(value: Any) -> Any:
+    """Returns the date inside of MongoDB's JSON: `{"$date": {"$numberLong": "1707127200000"}}`."""
+    for key in ("$date", "$numberLong"):
+        value = value.get(key, value) if isinstance(value, Mapping) else value
+    return value
 
 
 def _plain(value: Any, *, deep: int = 0) -> Any:
@@ -221,7 +230,7 @@ def to_record(row: Mapping[str, Any], chosen: Mapping[str, str], source: str) ->
         url=_string(values.get("url"), " "),
         title=_string(_plain(values.get("title")), " "),
         text=_string(_plain(values.get("text")), "\n"),
-        date=_short(values.get("date")),
+        date=_short(_extended(values.get("date"))),
         country=_short(country),
         source=source,
         language=_short(values.get("language")),

@@ -372,3 +372,27 @@ def test_an_empty_item_costs_nothing_but_itself() -> None:
     found = records((CASES / "f-empty-item-inside.rss").read_bytes())
     assert [item.title for item in found] == ["", "Item 0", "", "Item 1", "", "Item 2"]
     assert titles(rss(b"<item/>", item(b"A"), b"<item> </item>")) == ["", "A", ""]
+
+
+def test_of_a_wordpress_export_only_published_articles_are_records() -> None:
+    head = b'<rss xmlns:wp="http://wordpress.org/export/1.2/"><channel>'
+    kinds = [
+        (b"publish", b"post"),
+        (b"draft", b"post"),
+        (b"publish", b"page"),
+        (b"inherit", b"attachment"),
+        (b"publish", b"story"),
+    ]
+    items = [
+        b"<item><title>%d</title><wp:status>%s</wp:status><wp:post_type>%s</wp:post_type></item>" % (number, *kind)
+        for number, kind in enumerate(kinds)
+    ]
+    found = read(head + b"".join(items) + b"</channel></rss>")
+    assert [item.title if isinstance(item, Record) else item.problem for item in found] == [
+        "0",
+        "status draft",
+        "of type page",
+        "status inherit",
+        "4",
+    ]
+    assert {item.reason for item in found if isinstance(item, Unreadable)} == {"not a published article"}

@@ -14,6 +14,7 @@ against `xml:base`, or else against the feed's own link.
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -42,6 +43,8 @@ FIELDS = {
     **dict.fromkeys(("updated", "modified"), "changed"),
     **dict.fromkeys(("language", "dc:language"), "language"),
     **dict.fromkeys(("feedburner:origLink", "pheedo:origLink"), "address"),
+    "wp:status": "status",
+    "wp:post_type": "kind",
 }
 NAMESPACES = {
     **dict.fromkeys(
@@ -54,10 +57,16 @@ NAMESPACES = {
     "purl.org/dc/elements/1.1": "dc",
     "purl.org/dc/elements/1.0": "dc",
     "purl.org/dc/terms": "dcterms",
+    **dict.fromkeys((f"wordpress.org/export/1.{minor}" for minor in range(3)), "wp"),
     "rssnamespace.org/feedburner/ext/1.0": "feedburner",
     "www.pheedo.com/namespace/pheedo": "pheedo",
 }
 """Namespace without scheme and final `/` or `#`, in lower case -> the prefix used here; feeds' own have none."""
+UNPUBLISHED = "not a published article"
+NO_ARTICLES = frozenset(
+    ("attachment", "nav_menu_item", "revision", "custom_css", "customize_changeset", "page", "wp_block", "wp_template")
+)
+"""Types of items in a WordPress export; those of plugins (`news`, `story`) may be articles."""
 PLAIN = ("", "atom", "rss")
 """Prefixes of feeds' own elements where no namespace is declared for them."""
 
@@ -289,7 +298,12 @@ def read_feed(file: IO[bytes], path: str) -> Iterator[Record | Unreadable]:
     """
     for number, (item, raw, problem) in enumerate(_pieces(_Window(file, path), path), start=1):
         source = f"{path}:{number}"
-        yield Unreadable(source, problem, kept(raw)) if item is None else _record(item, source)
+        if item is None:
+            yield Unreadable(source, problem, kept(raw))
+        elif unpublished := _unpublished(item):
+            yield Unreadable(source, unpublished, json.dumps(item, ensure_ascii=False), UNPUBLISHED)
+        else:
+            yield _record(item, source)
 
 
 def _pieces(window: _Window, path: str) -> Iterator[tuple[dict[str, str] | None, bytes, str]]:
@@ -381,6 +395,14 @@ def _addressed(item: dict[str, str], home: str) -> dict[str, str]:
     if link and (home or base) and not _SCHEME.match(link.strip()):
         item["link"] = joined(joined(home, base), link)
     return item
+
+
+def _unpublished(item: dict[str, str]) -> str:
+    """Returns what an item of a WordPress export is that readers of the site never saw as an article, or nothing."""
+    status, kind = item.get("status", "publish").strip(), item.get("kind", "post").strip()
+    if status != "publish":
+        return f"status {status[:40]}"
+    return f"of type {kind[:40]}" if kind in NO_ARTICLES else ""
 
 
 def _record(item: dict[str, str], source: str) -> Record:

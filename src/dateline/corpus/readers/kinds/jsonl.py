@@ -14,6 +14,7 @@ from itertools import chain
 from typing import IO, Any, cast
 
 from dateline.corpus.readers.files import MAX_LINE, binary_lines, damage_named, is_utf8, kept, open_file
+from dateline.corpus.readers.kinds.feed import joined
 from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable, choose_columns, names_of, to_record
 from dateline.errors import UserError
 
@@ -218,9 +219,14 @@ def _articles(value: dict[str, Any], columns: Columns, path: str) -> list[Any]:
         raise UserError(f"{path}: several lists of objects ({', '.join(full)}); write the articles alone, as one array")
     articles = lists[full[0]] if full else []
     if columns.text is None and "jsonfeed.org" in str(value.get("version")):
-        for item in articles:  # an item of a JSON Feed has its text under one of two keys
-            if isinstance(item, dict) and "content_text" in item:
+        home = str(value.get("home_page_url") or value.get("feed_url") or "")
+        for item in (item for item in articles if isinstance(item, dict)):
+            if "content_text" in item:  # an item of a JSON Feed has its text under one of two keys
                 item.setdefault("content_html", item["content_text"])
+            named = item.get("id") if str(item.get("id")).startswith(("http:", "https:")) else None
+            link = item.get("url") or item.get("external_url") or named
+            if isinstance(link, str):
+                item["url"] = joined(home, link) if home else link
     return articles
 
 
