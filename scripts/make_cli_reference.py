@@ -195,7 +195,7 @@ def default_of(field: Any, inner: list[type[Section]]) -> str:
     if inner and field.default is not None:
         return "its defaults"
     value = list(field.default) if isinstance(field.default, tuple) else field.default
-    return f"`{json.dumps(value)}`"
+    return f"`{json.dumps(value, default=str)}`"
 
 
 def cell(text: str) -> str:
