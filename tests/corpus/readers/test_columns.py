@@ -204,7 +204,14 @@ def test_what_other_collectors_write_needs_no_mapping(name: str) -> None:
             {"title": "T", "body": {"summary": ["S."], "sections": [{"headline": ["H"], "paragraphs": ["a", "b"]}]}},
             ("", "T", "S.\nH\na\nb", ""),
         ),
-        # a domain is better than no place
+        # trafilatura
+        (
+            {"title": "T", "text": TEXT, "hostname": "a.ng", "source": "https://a.ng/1"},
+            ("https://a.ng/1", "T", TEXT, ""),
+        ),
+        # a domain is better than no place, if it is one
+        ({"text": TEXT, "domain": "politics", "source": "cc_news"}, ("", "", TEXT, "")),
+        ({"text": TEXT, "source": "The Punch", "domain": "punchng.com"}, ("punchng.com", "", TEXT, "")),
         ({"text": TEXT, "domain": "punchng.com"}, ("punchng.com", "", TEXT, "")),
     ],
 )

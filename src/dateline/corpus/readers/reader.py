@@ -5,6 +5,7 @@ It yields what stands in a file, whole and uncleaned, or says what is wrong.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from dateline.errors import UserError
 
 FIELDS = ("url", "title", "text", "date", "country", "language")
 
+UNCERTAIN = ("source", "sourcedomain", "hostname", "domain")
+"""Columns that are taken for the address only where they hold one; of an article's domain its place can be told."""
 GUESSES: Mapping[str, tuple[str, ...]] = {
     "url": (
         *("url", "link", "articleurl", "articlelink", "weburl", "pageurl", "permalink", "respondedurl", "requestedurl"),
-        *("sourcedomain", "hostname", "domain"),
+        *UNCERTAIN,
     ),
     "title": ("title", "headline", "articletitle", "webtitle"),
     "text": (
@@ -121,8 +124,12 @@ def choose_columns(
             )
         chosen[field] = name
     for field, options in guessed_columns(present, columns).items():
-        filled = (name for name in options if any(_is_filled(cell(row, name), field) for row in rows))
-        chosen[field] = next(filled, options[0])
+        filled = [name for name in options if any(_is_filled(cell(row, name), field) for row in rows)]
+        if field == "url":
+            filled = [name for name in filled if not _is_uncertain(name) or _holds_address(name, rows)]
+            options = [name for name in options if not _is_uncertain(name)]
+        if found := filled or options:
+            chosen[field] = found[0]
     if "text" not in chosen:
         raise UserError(
             f"{path}: no column looks like the text of an article; columns there: {_listed(present)}; "
@@ -146,6 +153,16 @@ def guessed_columns(names: Sequence[str], columns: Columns) -> dict[str, list[st
             if options:
                 found[field] = options
     return found
+
+
+def _is_uncertain(name: str) -> bool:
+    return _key(name).rpartition(".")[2] in UNCERTAIN
+
+
+def _holds_address(name: str, rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Says whether every value of a column is an address or a domain."""
+    values = [_string(cell(row, name), " ").strip() for row in rows]
+    return all(_ADDRESS.fullmatch(value) for value in values if value)
 
 
 def _is_of_a_crawl(field: str, key: str, by_key: Mapping[str, str]) -> bool:
@@ -237,6 +254,7 @@ def to_record(row: Mapping[str, Any], chosen: Mapping[str, str], source: str) ->
     )
 
 
+_ADDRESS = re.compile(r"(?:https?://)?[\w-]{1,63}(?:\.[\w-]{1,63})*\.[A-Za-z][\w-]{1,62}(?:[/?#]\S*)?")
 _AROUND = ("", *(f"{name.replace('_', '')}." for name in CONTAINERS))
 
 
