@@ -1,4 +1,4 @@
-"""The commands of README.md run as they are printed, on fewer articles, one after another, in an empty folder."""
+"""The commands of docs/guide/by-hand.md run as they are printed, on fewer articles, one after another, in an empty folder."""
 
 import re
 import shlex
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from dateline.cli import main
 
-README = Path(__file__).parents[2] / "README.md"
-BLOCKS = re.findall(r"^```bash\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "guide" / "by-hand.md"
+BLOCKS = re.findall(r"^```bash\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 STEP = re.compile(
     r"^cat > (?P<file>\S+) <<'(?P<end>\w+)'\n(?P<text>(?:.*\n)*?)(?P=end)$"
     r"|^dateline (?P<words>.*?)(?: \|\| test \$\? -eq (?P<code>\d+))?$",
@@ -17,16 +18,20 @@ STEP = re.compile(
 SMALLER = {"articles 2000": "articles 500", "articles: 2000": "articles: 500", "2048": "768"}
 
 
-def test_the_readme_has_commands_for_every_verb():
+def test_the_page_has_commands_for_every_verb():
     shown = set(re.findall(r"^dateline (\w+)", "\n".join(BLOCKS), re.MULTILINE))
     assert shown == {
         "place", "newswire", "corpus", "encode", "validate", "train", "eval", "locate", "audit", "experiment", "report",
     }  # fmt: skip
 
 
-def test_the_readme_names_every_recipe():
-    text = README.read_text(encoding="utf-8")
-    assert [path.name for path in (README.parent / "recipes").iterdir() if f"`{path.name}`" not in text] == []
+def test_the_guide_names_every_recipe():
+    text = (ROOT / "docs" / "guide" / "recipes.md").read_text(encoding="utf-8")
+    assert [path.name for path in (ROOT / "recipes").iterdir() if f"`{path.name}`" not in text] == []
+
+
+def test_the_readme_stays_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 120
 
 
 def test_a_block_is_nothing_but_files_and_commands():
