@@ -45,5 +45,6 @@ def test_wrong_options_are_refused_in_one_line(dateline, held_out_news, tmp_path
 def test_without_an_action_the_actions_are_listed(dateline):
     said = dateline("benchmark", "--help")
     assert said.code == 0
-    assert "build  questions from held-out articles" in said.out
+    for action in ("build", "review", "apply"):
+        assert f"\n  {action} " in said.out
     assert dateline("benchmark", "bild").err == "dateline: unknown action 'bild'; did you mean 'build'?\n"
