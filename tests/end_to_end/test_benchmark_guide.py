@@ -28,7 +28,7 @@ def folder(tmp_path, monkeypatch):
     recipe = (ROOT / "recipes" / "benchmark.yaml").read_text(encoding="utf-8")
     assert "articles: 40000" in recipe
     assert "test: 0.15" in recipe
-    small = recipe.replace("articles: 40000", "articles: 1200").replace("train: 0.80", "train: 0.40")
+    small = recipe.replace("articles: 40000", "articles: 500").replace("train: 0.80", "train: 0.40")
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "benchmark.yaml").write_text(small.replace("test: 0.15", "test: 0.55"), encoding="utf-8")
     return tmp_path
@@ -45,12 +45,12 @@ def run(words):
 def test_the_commands_run_in_order(folder, capsys):
     assert len(RUN) == 3
     for line in RUN:
-        words = shlex.split(line.replace("--quota paper", "--quota gb=9,ie=9,us=9,ca=9"))
+        words = shlex.split(line.replace("--quota paper", "--quota gb=4,ie=4,us=4,ca=4"))
         assert words[0] == "dateline"
         assert run(words[1:]) == 0, capsys.readouterr()
     said = capsys.readouterr().out
     assert "closed book, options" in said
-    assert len(read_questions(folder / "runs" / "benchmark" / "questions.jsonl")) == 36
+    assert len(read_questions(folder / "runs" / "benchmark" / "questions.jsonl")) == 16
 
 
 def test_the_commands_for_a_server_are_understood(folder, monkeypatch, capsys):
