@@ -14,6 +14,7 @@ from dateline.benchmark.build import arrange, benchmark_stage, choose, held_out_
 from dateline.benchmark.card import COLUMNS
 from dateline.benchmark.checks import PAPER_QUOTA
 from dateline.benchmark.drafts import Draft
+from dateline.benchmark.finish import Check
 from dateline.benchmark.questions import read_questions
 from dateline.benchmark.recipe import BuildOptions
 from dateline.config import validate_recipe
@@ -291,6 +292,14 @@ def test_quotas_are_met_where_drafts_allow_it_and_never_exceeded(codes, wanted):
         assert kept[code] <= number
         assert kept[code] + solved[code] >= min(number, codes.count(code))
     assert not set(kept) - set(wanted)
+
+
+@pytest.mark.parametrize(
+    ("value", "fit", "verdict"),
+    [(0.28, True, "kept"), (0.31, True, "kept (its interval holds chance)"), (0.4, False, "not kept")],
+)
+def test_a_check_says_why_it_lets_a_guesser_through(value, fit, verdict):
+    assert Check("closed book, options", value, 0.3, fit, "").verdict == verdict
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def benchmark_card(
         "|---|---|---|---|",
     ]
     lines += [
-        f"| {check['name']} | {check['value']:.3f} | {check['limit']:.3g} | {'kept' if check['fit'] else 'NOT KEPT'} |"
+        f"| {check['name']} | {check['value']:.3f} | {check['limit']:.3g} | {check['verdict']} |"
         for check in facts["checks"]
     ]
     lines += [

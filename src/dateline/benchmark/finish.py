@@ -38,6 +38,7 @@ TASKS = "tasks"
 AUDIT = "audit"
 TASK_PREFIX = "dateline_benchmark"
 LONGEST = "longest option"
+CLOSED = "closed book, "
 
 Guesser = Callable[[Sequence[Question]], list[float]]
 """Returns for each item the probability that it is guessed right, without its place."""
@@ -61,6 +62,13 @@ class Check:
     limit: float
     fit: bool
     sentence: str
+    """What is wrong, where something is."""
+
+    @property
+    def verdict(self) -> str:
+        """`kept` or `not kept`; a guesser may be above its limit where its interval holds chance."""
+        above = self.name.startswith(CLOSED) and self.value > self.limit
+        return ("kept (its interval holds chance)" if above else "kept") if self.fit else "not kept"
 
 
 def finish(
@@ -106,7 +114,14 @@ def finish(
         "kinds": dict(Counter(row["kind"] for row in rows).most_common()),
         "places_in_contrast": _contrast_sizes(rows),
         "checks": [
-            {"name": one.name, "value": round(one.value, 4), "limit": one.limit, "fit": one.fit} for one in checks
+            {
+                "name": one.name,
+                "value": round(one.value, 4),
+                "limit": one.limit,
+                "fit": one.fit,
+                "verdict": one.verdict,
+            }
+            for one in checks
         ],
         "audit": {one["check"]: one["value"] for one in as_plain(audit)["checks"]},
         "expiring": sum(row["expires"] for row in rows),
@@ -141,7 +156,7 @@ def _thresholds(
         found, limit = credit_share(credits), limit_of(name, options)
         fit = is_even(credits, questions, limit)
         words = f"Guessing from {name} without a place is right in {found.value:.1%}, more than {limit:.0%}"
-        yield Check(f"closed book, {name}", found.value, limit, fit, words)
+        yield Check(f"{CLOSED}{name}", found.value, limit, fit, words)
     by_country: defaultdict[str, list[int]] = defaultdict(list)
     for item in questions:
         by_country[item.country].append(item.answer)

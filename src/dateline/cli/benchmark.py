@@ -177,7 +177,7 @@ def show(manifest: Manifest, out: Path) -> None:
                 "check": check["name"],
                 "value": f"{check['value']:.3f}",
                 "limit": f"{check['limit']:g}",
-                "": "kept" if check["fit"] else "not kept",
+                "": check["verdict"],
             }
             for check in facts["checks"]
         ],
