@@ -11,12 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class ChatServer:
     """Answers on a port of the loopback.
 
-    `plan` holds what happens to the next requests, first come first served: a name of `FAULTS`, or a function that
-    takes the request and returns the text of the reply; without a plan every request gets a good answer. `faults` maps
-    the name of a form (`Written`, `FromEvidence`, ...) to what happens to all requests for it.
+    `plan` holds what happens to the next requests, first come first served: a fault as `answer` knows it, or an empty
+    string; without a plan every request gets a good answer. `faults` maps the name of a form (`Written`,
+    `FromEvidence`, ...) to what happens to all requests for it.
     """
-
-    FAULTS = ("429", "500", "401", "broken", "truncated", "refusal", "schema", "slow", "no-json", "empty", "fenced")
 
     def __init__(self):
         self.plan = deque()
@@ -58,8 +56,8 @@ class ChatServer:
             fault = self.plan.popleft() if self.plan else self.faults.get(form, "")
         headers, status, finish, refusal = {}, 200, "stop", None
         text = json.dumps(self.say.get(form, good)(request))
-        if fault == "429":
-            status, headers = 429, {"retry-after": "0.05"}
+        if fault in ("429", "429-long"):
+            status, headers = 429, {"retry-after": "0.05" if fault == "429" else "60"}
         elif fault in ("500", "401"):
             status = int(fault)
         elif fault == "broken":

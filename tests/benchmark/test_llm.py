@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections import Counter
 
 import pyarrow.parquet as pq
@@ -370,6 +371,15 @@ def test_a_build_that_was_stopped_goes_on_where_it_was(chat, tmp_path, corpus):
     manifest = stage.make(tmp_path / "set")
     assert manifest.facts["generator"]["from_cache"] == kept
     assert manifest.facts["generator"]["requests"] == len(chat.asked)
+
+
+def test_a_build_that_fails_waits_for_no_other_attempt(chat, tmp_path, corpus):
+    chat.plan.extend(["429-long", "429-long", "401", *["429-long"] * 50])
+    stage = benchmark_stage(corpus, options(tmp_path, parallel=4), tmp_path / "set")
+    started = time.monotonic()
+    with pytest.raises(UserError, match="refuses the request with 401"):
+        stage.make(tmp_path / "set")
+    assert time.monotonic() - started < 20
 
 
 def test_the_key_is_in_no_file(chat, tmp_path, corpus):

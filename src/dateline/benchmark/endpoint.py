@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dateline.benchmark.recipe import Endpoint, LlmOptions
 from dateline.config import canonical
-from dateline.errors import UserError, one_line
+from dateline.errors import Interrupted, UserError, one_line
 from dateline.manifest import write_atomically
 from dateline.records import stable_hash
 
@@ -59,6 +59,8 @@ class Ledger:
     tokens_written: int = 0
     cost: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set when the build ends early: nobody waits for another attempt then."""
 
     def add(self, **amounts: float) -> None:
         """Adds to the counts."""
@@ -189,6 +191,8 @@ class Chat:
                     f"--llm.budget: {self._ledger.cost:.2f} of {budget:.2f} are spent; answers so far are kept in "
                     f"{self._cache}: raise the budget and run the same command again"
                 )
+            if self._ledger.stopped.is_set():
+                raise Interrupted("stopped")
             if attempt:
                 self._ledger.add(retries=1)
             self._limit.wait()
@@ -274,7 +278,7 @@ class Chat:
         except ValueError:
             spread = stable_hash("pause", self._role, str(time.monotonic_ns())) % 1000 / 1000
             seconds = self._options.pause * 2**attempt * (0.5 + spread)
-        time.sleep(min(max(seconds, 0.0), LONGEST_PAUSE))
+        self._ledger.stopped.wait(min(max(seconds, 0.0), LONGEST_PAUSE))
 
     def _without_key(self, text: str) -> str:
         text = text.replace(self._key, "***") if self._key else text

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -42,6 +42,9 @@ GUESS = """You answer a multiple-choice question. If you do not know, guess."""
 DEFEND = """You check a multiple-choice question for a place. For each wrong option, try to defend it: could it be a
 right answer as well, for that place, by the article or by what is generally known? Copy each wrong option letter by
 letter. Be strict with the question, not with the option: if two options are defensible, the question is bad."""
+
+AT_ONCE = 8
+"""Articles in a batch, for each request at once; drafts of a batch are looked at before the next one is paid for."""
 
 Letter = Literal["A", "B", "C", "D"]
 LETTERS: tuple[Letter, ...] = ("A", "B", "C", "D")
@@ -155,7 +158,7 @@ class LlmGenerator:
             batch: list[Article] = []
             for code, number in sorted(wanted.items()):
                 for _ in range(ceil(max(number, 0) / self._options.questions_per_article)):
-                    if self._waiting[code]:
+                    if self._waiting[code] and len(batch) < AT_ONCE * self._options.parallel:
                         batch.append(self._waiting[code].pop())
             if not batch:
                 return
@@ -163,10 +166,15 @@ class LlmGenerator:
             with ThreadPoolExecutor(self._options.parallel) as pool:
                 results = [pool.submit(self._from_article, article) for article in batch]
                 try:
-                    for result in results:
-                        yield from ([draft] for draft in result.result())
-                finally:
-                    pool.shutdown(cancel_futures=True)
+                    finished, _ = wait(results, return_when=FIRST_EXCEPTION)
+                    if problem := next((found for one in finished if (found := one.exception())), None):
+                        raise problem
+                except BaseException:
+                    self.ledger.stopped.set()
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+            for result in results:
+                yield from ([draft] for draft in result.result())
 
     def _from_article(self, article: Article) -> list[Draft]:
         known = country(article.country)
