@@ -25,7 +25,7 @@ VERBS = {
     "place": "what URLs say about their origin",
     "outlets": "outlets that a corpus's declared countries suggest: outlets learn CORPUS",
     "newswire": "write the embedded newswire, whose entropy is known",
-    "corpus": "files into a placed, clean, de-duplicated, split and audited corpus; corpus inspect DIR",
+    "corpus": "files into a placed, clean, de-duplicated, split and audited corpus; corpus inspect, corpus diff",
     "encode": "a corpus into tokens",
     "train": "one model from an encoded corpus",
     "watch": "follow a run or an experiment from another terminal",
