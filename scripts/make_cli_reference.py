@@ -31,6 +31,7 @@ PLAIN = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": 
 NESTED = {
     "eval": tuple(f"eval {measure}" for measure in MEASURES),
     "audit": ("audit mcq",),
+    "benchmark": ("benchmark build", "benchmark review", "benchmark apply"),
     "corpus": ("corpus inspect", "corpus diff"),
     "outlets": ("outlets learn",),
     "export": ("export check",),

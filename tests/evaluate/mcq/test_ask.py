@@ -9,17 +9,15 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from dateline.benchmark.questions import read_questions
+from dateline.benchmark.tasks import cloze_prompt, letter_place, letter_prompt
 from dateline.errors import UserError
 from dateline.evaluate.mcq.ask import (
     Asked,
     ask,
-    cloze_prompt,
     continuation_nats,
     encode_prompts,
     is_pair,
     letter_nats,
-    letter_place,
-    letter_prompt,
     named_letter,
     option_nats,
     prefix_texts,

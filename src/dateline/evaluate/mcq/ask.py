@@ -15,16 +15,16 @@ reported beside the one in which unanswered items are wrong.
 from __future__ import annotations
 
 import re
-import string
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dateline.benchmark.questions import Question
+from dateline.benchmark.tasks import LETTERS, Layout, cloze_prompt, letter_place, letter_prompt
 from dateline.conditions import Condition, Conditioner, Field, Metadata, parse_condition, render
 from dateline.errors import UserError
 from dateline.evaluate.mcq.scores import (
@@ -44,19 +44,14 @@ from dateline.generate.sampling import Sampling
 from dateline.model.load import Precision, Subject
 from dateline.places import continent_of
 from dateline.progress import Advance, progress
-from dateline.records import body_text, prompt_text
 
 Tokens = npt.NDArray[np.int32]
-Layout = Literal["question", "article"]
-"""`question`: `Question: ...\\nAnswer:`; `article`: `TITLE: ...\\n\\nCONTENT:`, the form of all texts in training."""
-
 KNOWN: tuple[Field, ...] = ("country", "continent")
 """The fields that a question has. Its answer stands in no outlet, so that a prefix never has a line `URL:`.
 
 A model whose training always showed an outlet beside the country (no `field_dropout`) never saw such a prefix; what it
 makes of it is part of what is measured, and `none` remains the condition that it knows."""
 
-LETTERS = string.ascii_uppercase
 BLOCK = 2048
 """Questions whose contexts are in memory at once."""
 
@@ -289,33 +284,6 @@ def _generative(
         points[at] = float(chosen[at] == question.answer)
     full = replace(blank, points=points, chosen=chosen, written=written)
     return [replace(full, form=PUBLISHED), replace(full, form=f"{PUBLISHED}_strict")]
-
-
-def cloze_prompt(question: Question, layout: Layout) -> str:
-    """Returns the text that an option continues, after a space."""
-    if layout == "article":
-        return prompt_text(question.question)
-    return f"Question: {question.question}\nAnswer:"
-
-
-def letter_prompt(question: Question, layout: Layout, rotation: int = 0) -> str:
-    """Returns the text that a letter continues, with the options moved up by `rotation` places in a circle.
-
-    Example:
-        >>> letter_prompt(read_questions("questions.jsonl")[0], "question")
-        'Question: What is the capital?\\nA. Abuja\\nB. Accra\\nAnswer:'
-    """
-    number = len(question.options)
-    options = [question.options[(place + rotation) % number] for place in range(number)]
-    listed = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
-    if layout == "article":
-        return body_text(question.question, f"{listed}\nAnswer:")
-    return f"Question: {question.question}\n{listed}\nAnswer:"
-
-
-def letter_place(option: int, rotation: int, number: int) -> int:
-    """Returns the place, counted from A, at which an option stands in a rotation."""
-    return (option - rotation) % number
 
 
 def place_of(question: Question) -> Metadata:
