@@ -95,7 +95,7 @@ def running(model, limits, token=None):
 
 @pytest.fixture(scope="session")
 def server(model):
-    with running(model, Limits(new_tokens=240, prompt_tokens=300)) as found:
+    with running(model, Limits(new_tokens=240, prompt_tokens=300, texts=900)) as found:
         yield found
 
 

@@ -7,7 +7,7 @@ import difflib
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
@@ -118,7 +118,7 @@ def make_app(model: Model, name: str, limits: Limits, token: str | None = None) 
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        max_body_size=limits.body_bytes,
+        redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     _add_errors(app)
@@ -140,7 +140,7 @@ def make_app(model: Model, name: str, limits: Limits, token: str | None = None) 
         ("/metrics", server.metrics_page),
     ):
         app.get(path, response_model=None)(reader)
-    return Guard(app, token, metrics.count)
+    return Guard(app, token, limits.body_bytes, metrics.count)
 
 
 class _Server:
@@ -256,7 +256,9 @@ class _Server:
             raise Refusal(400, message, "invalid_request_error", param="place")
         return work.given_place(alias if alias is not None else field)
 
-    async def _write(self, request: Request, body: Steered, events: Iterator[Step], form: _Form) -> Response:
+    async def _write(
+        self, request: Request, body: Steered, events: Generator[Step, None, None], form: _Form
+    ) -> Response:
         if body.stream_options is not None and not body.stream:
             message = "stream_options is of streams; set stream to true, or leave it out"
             raise Refusal(400, message, "invalid_request_error", param="stream_options")
@@ -279,7 +281,8 @@ class _Server:
                     return
                 form.add(message)
                 self._count(message)
-                for choices in form.chunks(message):
+                if message.deltas:
+                    choices = [form.part(delta) for delta in message.deltas]
                     yield _event(form.frame(choices) | ({"usage": None} if usage else {}))
                 message = await messages.get()
             if usage:
@@ -288,11 +291,11 @@ class _Server:
 
         return _Stream(chunks(), job)
 
-    async def _all(self, request: Request, events: Iterator[Any]) -> list[Any]:
+    async def _all(self, request: Request, events: Generator[Any, None, None]) -> list[Any]:
         job, messages = self._submit(events)
         return await self._collect(request, job, messages)
 
-    def _submit(self, events: Iterator[Any]) -> tuple[Job, asyncio.Queue[Any]]:
+    def _submit(self, events: Generator[Any, None, None]) -> tuple[Job, asyncio.Queue[Any]]:
         messages: asyncio.Queue[Any] = asyncio.Queue()
         loop = asyncio.get_running_loop()
         arrived = time.monotonic()
@@ -404,8 +407,8 @@ class _Form:
         """Returns a finished text."""
         raise NotImplementedError
 
-    def chunks(self, step: Step) -> Iterator[list[dict[str, Any]]]:
-        """Returns the choices of each chunk that says what is new."""
+    def part(self, delta: Delta) -> dict[str, Any]:
+        """Returns what is new in a text."""
         raise NotImplementedError
 
 
@@ -415,9 +418,8 @@ class _Completion(_Form):
     def choice(self, index: int) -> dict[str, Any]:
         return self._choice(index, self.texts[index], self.tokens[index], self.finish[index])
 
-    def chunks(self, step: Step) -> Iterator[list[dict[str, Any]]]:
-        for delta in step.deltas:
-            yield [self._choice(delta.index, delta.text, list(delta.tokens), _reason(delta))]
+    def part(self, delta: Delta) -> dict[str, Any]:
+        return self._choice(delta.index, delta.text, list(delta.tokens), _reason(delta))
 
     def _choice(self, index: int, text: str, tokens: list[Spelled], finish: str | None) -> dict[str, Any]:
         logprobs = None
@@ -439,14 +441,13 @@ class _Chat(_Form):
         logprobs = self._logprobs(self.tokens[index])
         return {"index": index, "message": message, "logprobs": logprobs, "finish_reason": self.finish[index]}
 
-    def chunks(self, step: Step) -> Iterator[list[dict[str, Any]]]:
-        for delta in step.deltas:
-            said: dict[str, Any] = {"content": delta.text}
-            if delta.index not in self._opened:
-                said = {"role": "assistant", **said}
-                self._opened.add(delta.index)
-            logprobs = self._logprobs(list(delta.tokens))
-            yield [{"index": delta.index, "delta": said, "logprobs": logprobs, "finish_reason": _reason(delta)}]
+    def part(self, delta: Delta) -> dict[str, Any]:
+        said = {"content": delta.text}
+        if delta.index not in self._opened:
+            said = {"role": "assistant", **said}
+            self._opened.add(delta.index)
+        logprobs = self._logprobs(list(delta.tokens))
+        return {"index": delta.index, "delta": said, "logprobs": logprobs, "finish_reason": _reason(delta)}
 
     def start(self, model: str) -> None:
         super().start(model)
@@ -523,6 +524,7 @@ def _add_errors(app: FastAPI) -> None:
     async def other(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         messages = {
+            400: "the body is no JSON; send an object, with 'Content-Type: application/json'",
             404: f"there is no path {request.url.path[:80]}; the paths are in /openapi.json",
             405: f"{request.method} is not the method of this path",
             413: "the body is larger than this server takes",

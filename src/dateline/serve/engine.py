@@ -1,6 +1,6 @@
 """The thread that owns the model, and the requests that it works on.
 
-A request is an iterator of events, one a token for what writes. The thread takes one event of each active request in
+A request is a generator of events, one a token for what writes. The thread takes one event of each active request in
 turn, so that a long text does not hold up a short one, and drops a request between two events: when its client is gone,
 or its time is over.
 """
@@ -12,7 +12,8 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +51,7 @@ Message = Any
 class Job:
     """One request."""
 
-    events: Iterator[Any]
+    events: Generator[Any, None, None]
     deadline: float
     """Of `time.monotonic`."""
     send: Callable[[Message], None]
@@ -90,7 +91,7 @@ class Engine:
         with self._changed:
             return len(self._active), len(self._queue)
 
-    def submit(self, events: Iterator[Any], seconds: float, send: Callable[[Message], None]) -> Job:
+    def submit(self, events: Generator[Any, None, None], seconds: float, send: Callable[[Message], None]) -> Job:
         """Queues a request.
 
         Args:
@@ -130,42 +131,33 @@ class Engine:
                 if not self._active:
                     return
                 job = self._active[0]
-            again = self._step(job)
+            last = self._step(job)
+            if last is not None:
+                job.events.close()
             with self._changed:
                 self._active.popleft()
-                if again:
+                if last is None:
                     self._active.append(job)
+            if last is not None:  # there is room again before the client hears of it
+                with suppress(RuntimeError):  # of a closed event loop: no one is left to tell
+                    job.send(last)
 
-    def _step(self, job: Job) -> bool:
-        """Computes one event; returns whether there may be more."""
-        last: Message = Done()
+    def _step(self, job: Job) -> Message:
+        """Computes one event; returns the last message about the request, or None where there may be more events."""
+        if job.cancelled.is_set():
+            return Done()
+        if time.monotonic() > job.deadline:
+            return OutOfTime()
         try:
-            if job.cancelled.is_set():
-                return self._drop(job)
-            if time.monotonic() > job.deadline:
-                last = OutOfTime()
-            else:
-                job.send(next(job.events))
-                return True
+            job.send(next(job.events))
         except StopIteration:
-            pass
+            return Done()
         except UserError as error:
-            last = error
+            return error
         except Exception as error:
             log_failure(error)
-            last = Broken()
-        self._drop(job)
-        try:
-            job.send(last)
-        except RuntimeError:  # the client's event loop is closed: no one is left to tell
-            job.cancel()
-        return False
-
-    def _drop(self, job: Job) -> bool:
-        close = getattr(job.events, "close", None)
-        if close is not None:
-            close()
-        return False
+            return Broken()
+        return None
 
 
 def log_failure(error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""What stands in front of every path: token, host, security headers, and a last net for exceptions."""
+"""What stands in front of every path: token, host, size of the body, security headers, a net for exceptions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dateline.serve.engine import log_failure
@@ -37,11 +38,12 @@ class Guard:
         app: the application.
         token: that clients must show, or None. Without one, the server is on a loopback address, and only requests that
             name this machine as their host are let through: a web page elsewhere cannot reach it by a name of its own.
-        count: called with path, method and status of every answer.
+        body_bytes: of a request, at most.
+        count: called with scope and status of every answer.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, count: Callable[[Scope, int], None]) -> None:
-        self.app, self.token, self.count = app, token, count
+    def __init__(self, app: ASGIApp, token: str | None, body_bytes: int, count: Callable[[Scope, int], None]) -> None:
+        self.app, self.token, self.body_bytes, self.count = app, token, body_bytes, count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -64,13 +66,23 @@ class Guard:
                 self.count(scope, message["status"])
             await send(message)
 
+        taken = 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self.body_bytes:
+                raise HTTPException(413)
+            return message
+
         refusal = self._refusal(scope)
         if refusal is not None:
             status, body, extra = refusal
             await _answer(guarded, status, body, extra)
             return
         try:
-            await self.app(scope, receive, guarded)
+            await self.app(scope, limited, guarded)
         except Exception as error:
             log_failure(error)
             if not started:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -76,7 +76,7 @@ def given_place(place: PlaceField) -> PlaceLike:
     return None if place == NONE else place
 
 
-def complete(model: Model, body: CompletionBody, place: PlaceLike, limits: Limits) -> Iterator[Step]:
+def complete(model: Model, body: CompletionBody, place: PlaceLike, limits: Limits) -> Generator[Step, None, None]:
     """Writes what `/v1/completions` asks for."""
     prompts, opened = _prompts(model, body.prompt)
     if body.best_of not in (None, body.n or 1):
@@ -103,7 +103,7 @@ def complete(model: Model, body: CompletionBody, place: PlaceLike, limits: Limit
         yield from written.run(offsets)
 
 
-def chat(model: Model, body: ChatBody, place: PlaceLike, limits: Limits) -> Iterator[Step]:
+def chat(model: Model, body: ChatBody, place: PlaceLike, limits: Limits) -> Generator[Step, None, None]:
     """Writes what `/v1/chat/completions` asks for."""
     if body.top_logprobs is not None and not body.logprobs:
         raise UserError("top_logprobs is of logprobs; set logprobs to true, or leave top_logprobs out")
@@ -123,19 +123,19 @@ def chat(model: Model, body: ChatBody, place: PlaceLike, limits: Limits) -> Iter
     yield from _Writer(model, requests, sampling, blend, top, n=body.n or 1).run([0] * len(requests))
 
 
-def locate(model: Model, body: LocateBody, limits: Limits) -> Iterator[Location]:
+def locate(model: Model, body: LocateBody, limits: Limits) -> Generator[Location, None, None]:
     """Infers the country of one text after the other."""
     for text in _texts(model, body.input, limits):
         yield model.locate(text, body.among, prior=body.prior, raw=body.raw)
 
 
-def score(model: Model, body: ScoreBody, place: PlaceLike, limits: Limits) -> Iterator[Score]:
+def score(model: Model, body: ScoreBody, place: PlaceLike, limits: Limits) -> Generator[Score, None, None]:
     """Scores one text after the other."""
     for text in _texts(model, body.input, limits):
         yield model.score(text, place=place, per_token=body.per_token, raw=body.raw)
 
 
-def compare(model: Model, body: CompareBody, limits: Limits) -> Iterator[Generation]:
+def compare(model: Model, body: CompareBody, limits: Limits) -> Generator[Generation, None, None]:
     """Continues a headline under one place after the other, with the same random numbers."""
     _check_size(body.n * len(body.places), "continuations", limits)
     _check_new_tokens(body.max_tokens, limits)
@@ -157,7 +157,7 @@ def compare(model: Model, body: CompareBody, limits: Limits) -> Iterator[Generat
         yield made
 
 
-def tokenize(model: Model, text: str) -> Iterator[list[int]]:
+def tokenize(model: Model, text: str) -> Generator[list[int], None, None]:
     """Returns the tokens of a text."""
     yield model.subject.encode([text])[0].tolist()
 
