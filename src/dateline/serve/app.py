@@ -548,6 +548,8 @@ def in_words(errors: Any, body: type[Body]) -> tuple[str, str | None]:
     if first["type"] == "json_invalid":
         return "the body is no JSON; send an object, with 'Content-Type: application/json'", None
     path = [one for one in first["loc"] if one != "body"]
+    if not path and first["type"] == "value_error":
+        return str(first["ctx"]["error"]), None
     if not path:
         return "the body is no JSON object; send one, with 'Content-Type: application/json'", None
     name = str(path[0])

@@ -6,9 +6,10 @@ and are not offered are accepted at the value that changes nothing and refused a
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Short = Annotated[str, Field(max_length=2_048)]
 PlaceField = Short | Annotated[dict[str, Short], Field(max_length=8)] | None
@@ -21,6 +22,16 @@ class Body(BaseModel):
     """A body whose fields are all known, with values of the right type."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_characters(cls, data: Any) -> Any:
+        """Refuses halves of characters, which JSON can write and UTF-8 cannot."""
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("the body holds half of a character (a lone surrogate); correct the text") from None
+        return data
 
 
 class Modelled(Body):
