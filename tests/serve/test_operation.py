@@ -118,13 +118,17 @@ def test_metrics_count(server):
     assert server.http.get("/readyz").json() == {"status": "ready"}
 
 
-def test_a_failure_is_a_500_and_the_log_has_no_prompt(start, model, monkeypatch, caplog):
-    def fail(texts):
-        raise RuntimeError(f"secret {texts}")
+@pytest.mark.parametrize("where", ["in the engine", "in a path"])
+def test_a_failure_is_a_500_and_the_log_has_no_prompt(start, model, monkeypatch, caplog, where):
+    def fail(*given):
+        raise RuntimeError(f"secret {given}")
 
     with start(Limits()) as server, caplog.at_level(logging.DEBUG):
         with monkeypatch.context() as patch:
-            patch.setattr(type(model.subject), "encode", lambda self, texts: fail(texts))
+            if where == "in the engine":
+                patch.setattr(type(model.subject), "encode", fail)
+            else:
+                patch.setattr("dateline.serve.work.complete", fail)
             answer = server.post("/v1/completions", prompt="a private prompt")
         assert answer.status_code == 500
         assert answer.json()["error"]["message"] == "something failed in the server; its log says where"
@@ -132,6 +136,7 @@ def test_a_failure_is_a_500_and_the_log_has_no_prompt(start, model, monkeypatch,
     assert "RuntimeError at" in caplog.text
     assert "private" not in caplog.text
     assert "secret" not in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_the_engine_takes_turns_and_finishes_what_it_took():

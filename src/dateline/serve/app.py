@@ -533,10 +533,14 @@ def _add_errors(app: FastAPI) -> None:
         body = error_body(message, "invalid_request_error")
         return JSONResponse(body, error.status_code, headers=error.headers)
 
+    async def broken(request: Request, error: Exception) -> Response:
+        return await refuse(request, _refusal(Broken()))
+
     handlers: tuple[tuple[type[Exception], Callable[..., Any]], ...] = (
         (Refusal, refuse),
         (RequestValidationError, invalid),
         (HTTPException, other),
+        (Exception, broken),
     )
     for kind, handler in handlers:
         app.add_exception_handler(kind, handler)

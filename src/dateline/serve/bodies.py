@@ -27,6 +27,8 @@ class Body(BaseModel):
     @classmethod
     def _whole_characters(cls, data: Any) -> Any:
         """Refuses halves of characters, which JSON can write and UTF-8 cannot."""
+        if not isinstance(data, dict):
+            return data
         try:
             json.dumps(data, ensure_ascii=False).encode()
         except UnicodeEncodeError:

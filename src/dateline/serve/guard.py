@@ -54,10 +54,10 @@ class Guard:
                 return
             await self.app(scope, receive, send)
             return
-        started = False
+        started = finished = False
 
         async def guarded(message: Message) -> None:
-            nonlocal started
+            nonlocal started, finished
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
@@ -65,6 +65,7 @@ class Guard:
                     headers[name] = value
                 self.count(scope, message["status"])
             await send(message)
+            finished = message["type"] == "http.response.body" and not message.get("more_body")
 
         taken = 0
 
@@ -86,10 +87,9 @@ class Guard:
         except Exception as error:
             log_failure(error)
             if not started:
-                await _answer(
-                    guarded, 500, error_body("something failed in the server; its log says where", "server_error")
-                )
-            else:
+                message = "something failed in the server; its log says where"
+                await _answer(guarded, 500, error_body(message, "server_error"))
+            elif not finished:
                 raise ConnectionAbortedError("the answer broke off") from None
 
     def _refusal(self, scope: Scope) -> tuple[int, dict[str, Any], dict[str, str]] | None:
