@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -98,29 +99,30 @@ def test_a_recipe_is_frozen(load):
         ("seed: 1\ntrain:\n  steps: 5\n  steps: 6\n", "r.yaml:4: key 'steps' is written twice; keep one"),
         (
             "label: x\nseed: many\n",
-            "r.yaml:2: seed: Input should be a valid integer, unable to parse string as an integer (given: 'many')",
+            "r.yaml:2: seed: must be a whole number (given: 'many')",
         ),
         ("label: bad\n", "r.yaml:1: label: a label is not bad (given: 'bad')"),
         (
             "seed: a\nlabel: bad\n",
-            "r.yaml:1: seed: Input should be a valid integer, unable to parse string as an integer (given: 'a')"
-            " (and 1 more)",
+            "r.yaml:1: seed: must be a whole number (given: 'a') (and 1 more)",
         ),
-        ("label: 3\nweights: 7\n", "r.yaml:1: label: Input should be a valid string (given: 3) (and 2 more)"),
-        ("weights: 7\n", "r.yaml:1: weights: Input should be 'equal' or 'natural' (given: 7) (and 1 more)"),
-        ("values: {a: 1}\n", "r.yaml:1: values: Input should be a valid tuple (given: {'a': 1})"),
-        ("values: false\n", "r.yaml:1: values: Input should be a valid tuple (given: False)"),
-        ("values: '[1'\n", "r.yaml:1: values: Input should be a valid tuple (given: '[1')"),
+        ("label: 3\nweights: 7\n", "r.yaml:1: label: must be text (given: 3) (and 2 more)"),
+        ("weights: 7\n", "r.yaml:1: weights: must be 'equal' or 'natural' (given: 7) (and 1 more)"),
+        ("values: {a: 1}\n", "r.yaml:1: values: must be a list, written a,b or [a, b] (given: {'a': 1})"),
+        ("values: false\n", "r.yaml:1: values: must be a list, written a,b or [a, b] (given: False)"),
+        ("values: '[1'\n", "r.yaml:1: values: must be a list, written a,b or [a, b] (given: '[1')"),
         (
             "values: 1,x\n",
-            "r.yaml:1: values.1: Input should be a valid integer, unable to parse string as an integer (given: 'x')",
+            "r.yaml:1: values.1: must be a whole number (given: 'x')",
         ),
-        ("groups: a,b\n", "r.yaml:1: groups: Input should be a valid tuple (given: 'a,b')"),
+        ("groups: a,b\n", "r.yaml:1: groups: must be a list, written a,b or [a, b] (given: 'a,b')"),
         ("- 1\n", "r.yaml:1: a recipe is a mapping of sections, not a list"),
         ("seed: 1\nseed\n", "r.yaml:3: not valid YAML: could not find expected ':'"),
         ("seed: 1\n---\nseed: 2\n", "r.yaml:2: not valid YAML: but found another document"),
-        ("seed: 1\nlabel: \x01\n", "r.yaml:1: not valid YAML: unacceptable character #x0001: special characters are"
-         " not allowed"),
+        (
+            "seed: 1\nlabel: \x01\n",
+            "r.yaml:1: not valid YAML: unacceptable character #x0001: special characters are not allowed",
+        ),
         ("label:\n  2021-13-45\n", "r.yaml:2: cannot read '2021-13-45' (month must be in 1..12); quote it"),
         (
             "seed: !!python/object/apply:os.getcwd x\n",
@@ -128,7 +130,7 @@ def test_a_recipe_is_frozen(load):
             " 'tag:yaml.org,2002:python/object/apply:os.getcwd'",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said_with_its_line(load, text, expected):
     assert message(load, text) == expected
 
@@ -181,7 +183,7 @@ def test_plain_data_is_validated_with_the_name_of_its_source():
 def test_overrides_replace_values_of_the_file(load, overrides, where, value):
     text = "train: {rate: 0.5}\nvalues: [1, 2]\ngroups: [{name: a}]\n"
     if value is None:
-        assert "label: Input should be a valid string (given: None)" in message(load, text, *overrides)
+        assert "label: must be text (given: None)" in message(load, text, *overrides)
         return
     recipe = load(text, *overrides)
     assert where(recipe) == value
@@ -199,7 +201,7 @@ def test_a_list_is_the_same_however_it_is_written(load):
 
 def test_a_mistake_in_the_file_is_blamed_on_the_file_whatever_the_options(load):
     text = message(load, "seed: 1\ntrain: {steps: x}\n", "--train.rate", "2", "--seed", "3")
-    assert text.startswith("r.yaml:2: train.steps: Input should be a valid integer")
+    assert text.startswith("r.yaml:2: train.steps: must be a whole number")
 
 
 def test_dashes_in_an_option_are_kept_in_the_message(tmp_path):
@@ -208,7 +210,7 @@ def test_dashes_in_an_option_are_kept_in_the_message(tmp_path):
 
     path = tmp_path / "recipe.yaml"
     path.write_text("")
-    with pytest.raises(UserError, match=r"^--long-key: Input should be a valid integer"):
+    with pytest.raises(UserError, match=r"^--long-key: must be a whole number"):
         load_recipe(Outer, path, ["--long-key", "x"])
 
 
@@ -251,11 +253,11 @@ def test_dashes_in_an_overridden_key_are_underscores_unless_the_file_has_them(tm
         (["--train", "{stepz: 1}"], "--train: unknown key 'stepz'; did you mean 'steps'?"),
         (
             ["--train.steps", "x"],
-            "--train.steps: Input should be a valid integer, unable to parse string as an integer (given: 'x')",
+            "--train.steps: must be a whole number (given: 'x')",
         ),
         (
             ["--values", "1,x"],
-            "--values: Input should be a valid integer, unable to parse string as an integer (given: 'x')",
+            "--values: must be a whole number (given: 'x')",
         ),
         (["--label", "bad"], "--label: a label is not bad (given: 'bad')"),
         (
@@ -314,3 +316,37 @@ def test_differences_are_said_in_words(old, new, words):
 @settings(deadline=None, max_examples=50)
 def test_a_recipe_does_not_differ_from_itself(one):
     assert diff(one, dict(reversed(one.items()))) == []
+
+
+class Length(Section):
+    steps: int | None = None
+    share: float = 0.5
+    seeds: tuple[int, ...] = ()
+
+
+class Lengths(Section):
+    train: Length = Length()
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "expected"),
+    [
+        ("", ["--train.steps", "1" * 21], "--train.steps: must be at most 1e+18 (given: 1.11e+20)"),
+        ("", ["--train.share", "1e30"], "--train.share: must be at most 1e+18 (given: 1e+30)"),
+        ("", ["--train.seeds", f"[1, {'9' * 20}]"], "--train.seeds: must be at most 1e+18 (given: 1e+20)"),
+        (f"train:\n  steps: {'1' * 21}\n", [], "r.yaml:2: train.steps: must be at most 1e+18 (given: 1.11e+20)"),
+        ("", ["--train", "5"], "--train: is a section; give its values as --train.KEY VALUE (given: 5)"),
+        ("train: {steps: 2}\n", ["--train.steps", "many"], "--train.steps: must be a whole number (given: 'many')"),
+        (
+            "train: {steps: 2}\n",
+            ["--train.seeds", "{}"],
+            "--train.seeds: must be a list, written a,b or [a, b] (given: {})",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_syntax_to_use(tmp_path, monkeypatch, text, words, expected):
+    monkeypatch.chdir(tmp_path)
+    Path("r.yaml").write_text(text)
+    with pytest.raises(UserError) as caught:
+        load_recipe(Lengths, "r.yaml", words)
+    assert str(caught.value) == expected

@@ -25,6 +25,7 @@ IMPORTED = {"np": np, "Metadata": Metadata, "byte_tokenizer": byte_tokenizer, "j
         ("corpus.newswire.grammar", ["Grammar"]),
         ("corpus.newswire.wire", ["Newswire"]),
         ("corpus.text.clean", ["clean_text", "day_of"]),
+        ("corpus.text.remains", ["find_remains"]),
         ("corpus.text.words", ["plain_words"]),
         ("evaluate.locate.locator", ["choose_prior", "posterior"]),
         ("evaluate.locate.words", ["mask_names"]),

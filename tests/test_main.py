@@ -151,11 +151,11 @@ def test_words_come_from_the_command_line(monkeypatch, capsys):
 def test_a_closed_pipe_is_no_news():
     program = f"{sys.executable} -m dateline place --json https://punchng.com | (exec true)"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {program}"], capture_output=True, text=True)
-    assert done.returncode in (0, 1)  # 0 where the words were away before the pipe was closed
+    assert done.returncode == 0
     assert done.stderr == ""
 
 
-def test_writing_into_a_closed_pipe_leaves_with_one():
+def test_writing_into_a_closed_pipe_is_no_failure():
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as pipe:
@@ -163,7 +163,7 @@ def test_writing_into_a_closed_pipe_leaves_with_one():
             [sys.executable, "-m", "dateline", "place", "--json", "https://punchng.com"],
             stdout=pipe, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_verbs_that_have_another_module(monkeypatch):

@@ -8,6 +8,7 @@ from dateline.manifest import (
     MANIFEST,
     Manifest,
     check_free,
+    check_outside,
     explain_change,
     is_current,
     new_folder,
@@ -220,3 +221,15 @@ def test_a_folder_that_cannot_be_made_is_the_users_mistake(tmp_path):
     message = r"file/out: cannot be made there \(Not a directory\); choose another --out"
     with pytest.raises(UserError, match=message), new_folder(tmp_path / "file" / "out"):
         pass
+
+
+def test_a_result_is_not_put_inside_another(tmp_path, finished):
+    folder = finished()
+    inside = folder / "runs" / "second"
+    with pytest.raises(UserError, match=r"second: lies inside .*, a result of '\w+'; choose an --out beside it$"):
+        check_outside(inside)
+    assert not inside.parent.exists()
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "manifest.json").write_text("{}")  # of some other program
+    check_outside(tmp_path / "site" / "first")
+    check_outside(folder)

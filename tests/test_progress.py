@@ -87,3 +87,9 @@ def test_a_terminal_gets_a_bar_on_standard_error(monkeypatch, capsys):
 )
 def test_lengths_of_time(seconds, words):
     assert span(seconds) == words
+
+
+def test_a_loop_that_did_nothing_says_nothing(capsys):
+    with progress("corpus: decide", None, "documents"):
+        pass
+    assert capsys.readouterr().err == ""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -149,10 +150,38 @@ def validate_recipe(
     Raises:
         UserError: which names option, or source and line, and the nearest known key.
     """
+    lines, options = lines or {}, options or {}
+    for location, value in _numbers(data):
+        if LARGEST < abs(value) < math.inf:
+            key = ".".join(map(str, location))
+            given = next((options[at] for n in range(len(location), 0, -1) if (at := location[:n]) in options), "")
+            line = f":{lines[location]}" if location in lines else ""
+            where = given or f"{source}{line}: {key}"
+            raise UserError(f"{where}: must be at most {LARGEST:.0e} (given: {value:.3g})")
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        raise UserError(_explain(error, kind, source, lines or {}, options or {})) from None
+        raise UserError(_explain(error, kind, source, lines, options)) from None
+
+
+LARGEST = 10**18
+"""No number of a recipe may be larger: a slip of the finger, which would overflow somewhere later."""
+_EXPONENT = re.compile(r"[-+]?\d+(?:\.\d*)?[eE]\+?\d+")
+"""A number that YAML takes for text, and pydantic for a number."""
+
+
+def _numbers(value: Any, at: Location = ()) -> Iterator[tuple[Location, int | float]]:
+    """Yields every number in plain data with its location."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _numbers(inner, (*at, key))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _numbers(inner, (*at, index))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield at, value
+    elif isinstance(value, str) and _EXPONENT.fullmatch(value):
+        yield at, float(value)
 
 
 def apply_overrides(data: dict[str, Any], words: Sequence[str]) -> dict[Location, str]:
@@ -330,11 +359,28 @@ def _explain(
     else:
         shown = repr(first["input"])
         shown = shown if len(shown) <= 60 else shown[:57] + "..."
-        text = first["msg"].removeprefix("Value error, ")
+        text = _plain_words(first["type"], first["msg"], options.get(given, "") if given == location else "")
         whole = not location or (below and not given)  # a check of several values says itself which they are
         message = f"{where}: {name}: {text}" if name else f"{where}: {text}"
         message += "" if whole else f" (given: {shown})"
     return message + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+
+
+_KINDS = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), "must be a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "must be true or false"),
+    "tuple_type": "must be a list, written a,b or [a, b]",
+    "string_type": "must be text",
+}
+_SECTIONS = ("model_type", "model_attributes_type", "dict_type")
+
+
+def _plain_words(kind: str, message: str, option: str) -> str:
+    """Returns what a validator says, for people who have never seen one."""
+    if kind in _SECTIONS:
+        return f"is a section; give its values as {option or '--section'}.KEY VALUE" if option else "must be a section"
+    return _KINDS.get(kind) or message.removeprefix("Value error, ").replace("Input should be", "must be")
 
 
 def _keys_at(kind: type[BaseModel], location: Location) -> list[str]:

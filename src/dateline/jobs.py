@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
+from pydantic import Field
+
 from dateline.config import Section
 from dateline.errors import Interrupted, UserError
 
@@ -28,7 +30,7 @@ class Workers(Section):
 
     executor: Literal["local", "slurm"] = "local"
     """`local`: processes on this machine; `slurm`: an array of jobs, for which this command waits."""
-    workers: int = 0
+    workers: int = Field(0, ge=0)
     """Runs at the same time. 0: one for each GPU; without a GPU one for each CPU core, on one thread each, which reads
     more tokens a second than one run on all cores. 1 takes one run after another in this process."""
     slurm: str = ""

@@ -193,6 +193,21 @@ def check_free(final: Path, *, overwrite: bool = False, stage: str = "") -> None
         )
 
 
+def check_outside(out: Path) -> None:
+    """Refuses an output folder inside another result, where it would be lost when that is made again.
+
+    Raises:
+        UserError: which names the result around it.
+    """
+    for parent in out.absolute().parents:
+        try:
+            held = _held_stage(parent)
+        except UserError:  # a manifest.json of some other program
+            continue
+        if held:
+            raise UserError(f"{out}: lies inside {parent}, a result of '{held}'; choose an --out beside it")
+
+
 def _held_stage(folder: Path) -> str:
     """Returns which stage made a folder; a training run is known by its metrics before it has a manifest."""
     manifest = read_manifest(folder)

@@ -65,7 +65,8 @@ def progress(name: str, total: int | None, unit: str = "") -> Iterator[Advance]:
 
     yield log
     seconds = time.monotonic() - started
-    _line(f"{name}: {done:,} {unit} in {seconds:.1f}s {last_note}")
+    if done:
+        _line(f"{name}: {done:,} {unit} in {seconds:.1f}s {last_note}")
 
 
 def span(seconds: float) -> str:

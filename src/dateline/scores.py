@@ -194,6 +194,8 @@ class Finding:
     """Trained models on either side; 0 where none can be compared."""
     ideal: float | None
     """The effect that ideal learners of the same training distributions would have; null where it is not known."""
+    truth: str
+    """Of claims whose ideal effect a sound study must find: `found` or `not found`; empty for all others."""
     published: float | None
     """The effect of the same claim in arXiv 2601.15236, from its published perplexities; null where there is none."""
     verdict: str

@@ -103,7 +103,7 @@ def test_a_recipe_gives_the_same_corpus(dateline: Run, news: Path, tmp_path: Pat
             "--language.x: the part before the last dot is a single value",
         ),
         (["a.jsonl", "--language"], "--language has no value; recipe values are given as --section.key VALUE"),
-        (["a.jsonl", "--workers", "-1"], "--workers: Input should be greater than or equal to 0 (given: -1)"),
+        (["a.jsonl", "--workers", "-1"], "--workers: must be greater than or equal to 0 (given: -1)"),
         (["a.jsonl", "--slurm", "partition=x"], "--slurm: is for --executor slurm"),
         (["a.jsonl", "--executor", "slurm"], "--slurm: partition and time missing; write partition=NAME,time=HH:MM:SS"),
         (["a.jsonl", "--executor", "slurm", "--slurm", "partition=x"], "--slurm: time missing; write partition="),
@@ -137,7 +137,7 @@ def test_slurm_options_are_those_of_datatrove() -> None:
 def test_values_of_one_section_are_put_together() -> None:
     found = read_recipe(("a.jsonl",), ["--near_duplicates.keep", "true", "--near_duplicates.threshold=0.7"])
     assert (found.near_duplicates.keep, found.near_duplicates.threshold) == (True, 0.7)
-    with pytest.raises(UserError, match=r"^--near_duplicates\.threshold: Input should be"):
+    with pytest.raises(UserError, match=r"^--near_duplicates\.threshold: must be"):
         read_recipe(("a.jsonl",), ["--near_duplicates.threshold", "3"])
 
 
@@ -283,15 +283,15 @@ def test_the_same_seed_draws_the_same_articles_in_the_order_of_the_corpus(corpus
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--sample", "-1"], "--sample: Input should be greater than or equal to 0 (given: -1)"),
+        (["--sample", "-1"], "--sample: must be greater than or equal to 0 (given: -1)"),
         (["--country", "ng"], "--country and --split choose articles; add --sample N"),
         (["--split", "test"], "--country and --split choose articles; add --sample N"),
         (["--sample", "1", "--country", "Atlantis"], "--country 'Atlantis': is no country; write an ISO code such as"),
         (
             ["--sample", "1", "--split", "dev"],
-            "--split: Input should be 'train', 'validation' or 'test' (given: 'dev')",
+            "--split: must be 'train', 'validation' or 'test' (given: 'dev')",
         ),
-        (["--sample", "1", "--fields", "author"], "--fields: Input should be 'domain', 'url', "),
+        (["--sample", "1", "--fields", "author"], "--fields: must be 'domain', 'url', "),
         (["--sample", "1", "--country", "jp"], "CORPUS: holds no article of jp"),
         (["--sample", "1", "--country", "ng", "--split", "validation"], "CORPUS: holds no article of ng validation"),
     ],
@@ -339,5 +339,5 @@ def test_number_and_seed_reach_the_corpus(dateline, tmp_path):
 def test_no_article_at_all_is_a_mistake(dateline, tmp_path):
     said = dateline("newswire", "--articles", "0", "--out", tmp_path / "wire")
     assert said.code == 2
-    assert said.err.startswith("dateline: --articles: Input should be greater than 0")
+    assert said.err.startswith("dateline: --articles: must be greater than 0")
     assert not (tmp_path / "wire").exists()

@@ -225,15 +225,15 @@ def test_the_model_folder_inside_the_run_can_be_named(dateline, finished, tmp_pa
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--batch-tokens", "0"], "--batch-tokens: Input should be greater than or equal to 1 (given: 0)"),
-        (["--resamples", "1"], "--resamples: Input should be greater than or equal to 2 (given: 1)"),
+        (["--batch-tokens", "0"], "--batch-tokens: must be greater than or equal to 1 (given: 0)"),
+        (["--resamples", "1"], "--resamples: must be greater than or equal to 2 (given: 1)"),
         (["--conditions", "silver"], "unknown condition 'silver'"),
         (["--conditions", ""], "no conditions to score under"),
-        (["--by", "planet"], "--by: Input should be 'continent', 'country' or 'domain' (given: 'planet')"),
+        (["--by", "planet"], "--by: must be 'continent', 'country' or 'domain' (given: 'planet')"),
         (["--protocol.windows", "3"], "unknown option '--protocol.windows'; did you mean --protocol.window?"),
         (["--protocl.window", "3"], "unknown option '--protocl.window'; did you mean --protocol.window?"),
-        (["--protocol.window", "2"], "--protocol.window: Input should be greater than or equal to 8 (given: 2)"),
-        (["--fields", "planet"], "--fields: Input should be 'domain', "),
+        (["--protocol.window", "2"], "--protocol.window: must be greater than or equal to 8 (given: 2)"),
+        (["--fields", "planet"], "--fields: must be 'domain', "),
         (["--protocol.window", "4096"], "reads 128 tokens, the protocol's window is 4,096"),
     ],
 )
@@ -384,10 +384,10 @@ def test_tasks_are_written_and_the_command_is_said(dateline, finished, file, tmp
         ([], "give either --out DIR"),
         (["--out", "OUT", "--write-tasks", "OUT"], "give either --out DIR"),
         (["--out", "OUT", "--conditions", "silver"], "unknown condition 'silver'"),
-        (["--out", "OUT", "--fields", "planet"], "--fields: Input should be 'domain', "),
+        (["--out", "OUT", "--fields", "planet"], "--fields: must be 'domain', "),
         (["--out", "OUT", "--fields", "domain"], "shows only domain, of which a question has none"),
         (["--out", "OUT", "--versus", "nowhere"], "nowhere: no such folder; make it with: dateline eval mcq"),
-        (["--out", "OUT", "--by", "domain"], "--by: Input should be 'continent' or 'country' (given: 'domain')"),
+        (["--out", "OUT", "--by", "domain"], "--by: must be 'continent' or 'country' (given: 'domain')"),
     ],
 )
 def test_mistakes_of_mcq_are_one_line_and_leave_nothing(dateline, finished, file, tmp_path, more, message):

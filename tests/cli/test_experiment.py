@@ -40,6 +40,22 @@ def test_the_same_command_again_prints_the_outcome_and_skips_the_work(dateline, 
     assert (out / "report.html").stat().st_size > 10_000
 
 
+def test_workers_below_zero_are_refused(dateline, experiment_recipe, tmp_path):
+    said = dateline("experiment", experiment_recipe, "--out", tmp_path / "x", "--workers", "-1")
+    assert said.code == 2
+    assert "--workers" in said.err
+    assert not (tmp_path / "x").exists()
+
+
+def test_slurm_is_looked_for_before_anything_is_made(dateline, experiment_recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    asked = ("--executor", "slurm", "--slurm", "partition=gpu,gpus=1,time=1:00:00")
+    said = dateline("experiment", experiment_recipe, "--out", tmp_path / "x", *asked)
+    assert said.code == 2
+    assert "--executor slurm: no 'sbatch' here" in said.err
+    assert not (tmp_path / "x").exists()
+
+
 def score(run, condition, **values):
     known = {
         "measure": "perplexity",

@@ -56,9 +56,9 @@ def test_a_file_of_texts_is_a_result_a_line(dateline, model, tmp_path):
         (["--corpus", "e", "--out=o"], "dateline eval locate MODEL --corpus ENCODED --out DIR"),
         ([TEXT, "--prior", "corpus"], "give --corpus"),
         ([TEXT, "--countries", "atlantis,gb"], "'atlantis' is no country"),
-        ([TEXT, "--tokens", "-1"], "--tokens: Input should be greater than or equal to 1 (given: -1)"),
+        ([TEXT, "--tokens", "-1"], "--tokens: must be greater than or equal to 1 (given: -1)"),
         ([TEXT, "--window", "4096"], "reads 128 tokens"),
-        ([TEXT, "--fields", "planet"], "--fields: Input should be 'domain', "),
+        ([TEXT, "--fields", "planet"], "--fields: must be 'domain', "),
         ([TEXT, "--outlets", "2"], "give --corpus"),
     ],
 )

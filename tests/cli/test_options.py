@@ -131,17 +131,17 @@ def test_words_that_are_left_are_values_of_a_recipe():
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--protocol.window", "2"], "--protocol.window: Input should be greater than or equal to 8 (given: 2)"),
+        (["--protocol.window", "2"], "--protocol.window: must be greater than or equal to 8 (given: 2)"),
         (
             ["--protocol.window", "64", "--protocol.num_documents", "64"],
             "--protocol.window and --protocol.num-documents: window and num_documents are both 64",
         ),
-        (["--by", "planet"], "--by: Input should be 'continent' or 'country' (given: 'planet')"),
-        (["--layout", "x"], "--layout: Input should be 'question' or 'article' (given: 'x')"),
-        (["--conditions", "[a"], "--conditions: Input should be a valid tuple (given: '[a')"),
+        (["--by", "planet"], "--by: must be 'continent' or 'country' (given: 'planet')"),
+        (["--layout", "x"], "--layout: must be 'question' or 'article' (given: 'x')"),
+        (["--conditions", "[a"], "--conditions: must be a list, written a,b or [a, b] (given: '[a')"),
         (
             ["--share", "a"],
-            "--share: Input should be a valid number, unable to parse string as a number (given: 'a')",
+            "--share: must be a number (given: 'a')",
         ),
         (["--protocol.windows", "3"], "unknown option '--protocol.windows'; did you mean --protocol.window?"),
         (["--zzz", "3"], "unknown option '--zzz'; see dateline measure --help"),

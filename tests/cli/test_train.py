@@ -98,7 +98,7 @@ def test_stopped_processes_save_once_and_go_on(train_recipe, tmp_path):
 @pytest.mark.parametrize(
     ("number", "launched", "message"),
     [
-        ("0", False, "--nproc: Input should be greater than or equal to 1 (given: 0)"),
+        ("0", False, "--nproc: must be greater than or equal to 1 (given: 0)"),
         ("2", True, "--nproc: a launcher has started this"),
     ],
 )

@@ -72,6 +72,13 @@ def test_an_experiment_is_estimated_and_then_counted(dateline, folder, experimen
     assert number(row(known, "plain")[2]) > trained
 
 
+@pytest.mark.parametrize(("length", "unequal"), [([], True), (EPOCH, False)])
+def test_equal_steps_are_no_equal_text(dateline, experiment_recipe, length, unequal):
+    said = dateline("validate", experiment_recipe, *length)
+    assert said.code == 0, said.err
+    assert ("train.body_tokens gives all runs the same text" in said.out) == unequal
+
+
 def test_a_length_in_steps_is_known_before_anything(dateline, folder, experiment_recipe):
     said = dateline("validate", experiment_recipe)
     assert row(said, "plain")[1] == "4"
@@ -254,3 +261,21 @@ def test_nothing_there(tmp_path, capsys):
         main(["validate", str(tmp_path / "none.yaml")])
     assert left.value.code == 2
     assert "no such recipe" in capsys.readouterr().err
+
+
+def test_a_run_that_is_too_short_to_mean_anything_is_named(dateline, folder, experiment_recipe):
+    short = dateline("validate", str(experiment_recipe), "--defaults.train.steps", "2").out
+    assert "undertrained: " in short
+    long = dateline("validate", str(experiment_recipe), "--defaults.train.steps", "100000").out
+    assert "undertrained" not in long
+
+
+def test_no_number_fuses_with_its_neighbour(dateline, folder, experiment_recipe):
+    words = ["--corpus.newswire", "null", "--corpus.paths", "a.jsonl", "--defaults.train.steps", 10**18]
+    said = dateline("validate", experiment_recipe, *words)
+    heading, *runs = [line for line in said.out.splitlines() if re.match(r"(run|plain|conditioned) ", line)]
+    assert len(runs) == 2, said.err
+    assert {len(line) for line in runs} == {len(heading)}
+    said = dateline("validate", experiment_recipe, *words[:-1], "1" * 21)
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "--defaults.train.steps: must be at most 1e+18" in said.err

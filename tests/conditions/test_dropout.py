@@ -99,8 +99,8 @@ def test_without_fields_nothing_is_shown():
             {"fields": ["domain"], "field_dropout": {"date": 0.1, "country": 0.2}},
             "recipe: field_dropout names country, date, which fields does not",
         ),
-        ({"dropout": 1.5}, "recipe: dropout: Input should be less than or equal to 1 (given: 1.5)"),
-        ({"cooldown": -0.1}, "recipe: cooldown: Input should be greater than or equal to 0 (given: -0.1)"),
+        ({"dropout": 1.5}, "recipe: dropout: must be less than or equal to 1 (given: 1.5)"),
+        ({"cooldown": -0.1}, "recipe: cooldown: must be greater than or equal to 0 (given: -0.1)"),
         ({"droput": 0.1}, "recipe: unknown key 'droput'; did you mean 'dropout'?"),
     ],
 )
@@ -111,5 +111,5 @@ def test_a_wrong_section_is_refused(data, expected):
 
 
 def test_an_unknown_field_is_refused_with_those_that_are_known():
-    with pytest.raises(UserError, match=r"fields\.0: Input should be 'domain', 'url', 'url_hash', 'country'"):
+    with pytest.raises(UserError, match=r"fields\.0: must be 'domain', 'url', 'url_hash', 'country'"):
         validate_recipe(Conditioning, {"fields": ["region"]})

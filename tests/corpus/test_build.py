@@ -520,3 +520,59 @@ def test_real_news_is_placed_and_split(tmp_path: Path) -> None:
     audit = json.loads((tmp_path / "out" / "audit.json").read_text())
     assert sum(country["train"]["documents"] for country in audit["countries"].values()) == manifest.counts["kept"]
     assert all(read_jsonl(path) for path in (tmp_path / "out" / "dropped").rglob("*.gz"))
+
+
+def problems(out: Path) -> list[str]:
+    found: list[str] = manifest_of(out).facts["problems"]
+    return found
+
+
+def test_a_source_without_a_document_is_named_with_the_reasons(tmp_path: Path) -> None:
+    good = write_jsonl(tmp_path / "good" / "a.jsonl", [row(n) for n in range(3)])
+    write_jsonl(tmp_path / "good" / "b.jsonl", [row(3, text="short")])
+    write_jsonl(tmp_path / "bad" / "c.jsonl", [row(4, text="short"), row(5, text=""), row(6, text="brief")])
+    (tmp_path / "bad" / "d.csv").write_text("url,text\n", encoding="utf-8")
+    copies = write_jsonl(tmp_path / "copies.jsonl", [row(0)])
+    globbed = str(tmp_path / "b*" / "c.jsonl")
+    out = tmp_path / "out"
+    build_corpus(recipe(good.parent, tmp_path / "bad", copies, splits=SPLITS_OFF), out)
+    assert [line for line in problems(out) if "contributes" in line] == [
+        f"{tmp_path / 'bad'} (csv): contributes no document: no record in it",
+        f"{tmp_path / 'bad'} (json lines): contributes no document: 2 too short, 1 no text",
+        f"{copies} (json lines): contributes no document: 1 duplicate",
+    ]
+    build_corpus(recipe(good.parent, globbed, splits=SPLITS_OFF), out, overwrite=True)
+    assert f"{globbed} (json lines): contributes no document: 2 too short, 1 no text" in problems(out)
+
+
+def test_the_year_of_dates_without_one_comes_from_the_recipe(tmp_path: Path) -> None:
+    rows = [row(n, date=date) for n, date in enumerate(("Jan. 26", "Thu, 4 March, 10:00", "2021-05-06", "26"))]
+    out = build(tmp_path, rows)
+    assert [article.date for article in read_articles(out)] == ["", "", "2021-05-06", ""]
+    hint = "; `year` supplies the year where a date names none"
+    assert [line for line in problems(out) if line.endswith(hint)]
+    out = build(tmp_path, rows, year=2024)
+    assert [article.date for article in read_articles(out)] == ["2024-01-26", "2024-03-04", "2021-05-06", ""]
+    assert not [line for line in problems(out) if line.endswith(hint)]
+
+
+def test_an_option_that_came_later_leaves_earlier_corpora_known(tmp_path: Path) -> None:
+    files = write_jsonl(tmp_path / "in.jsonl", [row(0)])
+    assert corpus_stage(recipe(files)).fingerprint == corpus_stage(recipe(files, year=None)).fingerprint
+    assert "year" not in corpus_stage(recipe(files)).recipe
+    assert corpus_stage(recipe(files)).fingerprint != corpus_stage(recipe(files, year=2024)).fingerprint
+
+
+@pytest.mark.parametrize(("policy", "kept"), [("keep", 4), ("strip", 3), ("drop", 2)])
+def test_remains_of_pages_follow_the_recipe_and_are_named(tmp_path: Path, policy: str, kept: int) -> None:
+    head = "Stay informed with our newsletter. By signing up you agree to our terms. "
+    bio = f"{head}Ada Obi is a political reporter based in Abuja, {'and in Lagos, ' * 12}for this paper."
+    texts = [story(0), f"{story(1)}… [+1136 chars]", head + story(2), bio]
+    out = build(tmp_path, [row(n, text=text) for n, text in enumerate(texts)], page_remains=policy)
+    found = [article.text for article in read_articles(out)]
+    assert found == {"keep": texts, "strip": [story(n) for n in range(3)], "drop": [story(0), story(2)]}[policy]
+    assert len(found) == kept
+    [said] = [line for line in problems(out) if line.startswith("remains of pages")]
+    assert "cut off 1, nothing but a sign-up text 1, sign-up text 1" in said
+    assert manifest_of(out).drops.get("cut off", 0) == (policy == "drop")
+    assert ("page_remains" in manifest_of(out).recipe) == (policy != "keep")

@@ -82,19 +82,19 @@ def test_defaults_cut_nothing_and_have_one_fingerprint() -> None:
         ),
         (
             {"paths": "a", "near_duplicates": {"threshold": 0.3}},
-            "recipe: near_duplicates.threshold: Input should be greater than or equal to 0.5 (given: 0.3)",
+            "recipe: near_duplicates.threshold: must be greater than or equal to 0.5 (given: 0.3)",
         ),
         (
             {"paths": "a", "near_duplicates": {"index": "disk"}},
-            "recipe: near_duplicates.index: Input should be 'memory' or 'distributed' (given: 'disk')",
+            "recipe: near_duplicates.index: must be 'memory' or 'distributed' (given: 'disk')",
         ),
         (
             {"paths": "a", "splits": {"by": "author"}},
-            "recipe: splits.by: Input should be 'document', 'outlet' or 'date' (given: 'author')",
+            "recipe: splits.by: must be 'document', 'outlet' or 'date' (given: 'author')",
         ),
         (
             {"paths": "a", "splits": {"enough": 0}},
-            "recipe: splits.enough: Input should be greater than or equal to 1 (given: 0)",
+            "recipe: splits.enough: must be greater than or equal to 1 (given: 0)",
         ),
         (
             {"paths": "a", "max_characters": 10},

@@ -2,7 +2,10 @@
 
 import json
 import math
+import re
+from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -10,8 +13,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from dateline.cli import main
 from dateline.conditions import Metadata, render
+from dateline.model.scoring import Segment, score_segments
 from dateline.records import body_text
 from dateline.tokens.store import EncodedCorpus
+from dateline.tokens.tokenizer import encode_texts
 
 RECIPE = """
 conditions: {fields: [domain, country, continent], dropout: 0.25}
@@ -110,3 +115,24 @@ def test_a_model_with_the_earlier_prefix_is_scored_with_it_and_a_line_says_what_
         for folder in (tmp_path / "scores", made / "scores")
     ]
     assert longest[0] == longest[1] + 1  # the empty line
+
+
+def test_the_script_of_the_guide_gets_prefix_and_bos_right(made, plain, tmp_path, monkeypatch, capsys):
+    guide = (Path(__file__).parents[2] / "docs" / "guide" / "training.md").read_text(encoding="utf-8")
+    [script] = re.findall(r"^```python\n(import json\n.*?)^```$", guide, re.DOTALL | re.MULTILINE)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "first").symlink_to(made / "run")
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    exec(compile(script, "training.md", "exec"), found)
+    assert capsys.readouterr().out == f"{found['losses'].mean():.3f} nats per body token\n"
+    tokenizer, model = plain
+    prefix = render(
+        Metadata(domain="punchng.com", country="ng", continent="Africa"), ("domain", "country", "continent")
+    )
+    body = body_text("Budget passed", "Parliament in Abuja passed the budget on Tuesday.")
+    apart = encode_texts(tokenizer, [prefix, body])
+    ids = np.concatenate([[tokenizer.bos_token_id], *apart]).astype(np.int64)
+    assert found["ids"][0].tolist() == ids.tolist()
+    [ours] = score_segments(model, [Segment(ids, len(apart[1]))], dtype="float32")
+    assert float(found["losses"].double().sum()) == pytest.approx(float(ours), rel=1e-4)

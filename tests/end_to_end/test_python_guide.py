@@ -1,4 +1,4 @@
-"""The code of the page about the Python API runs as it is printed, on a small model that is trained here."""
+"""The code of README and of the page about the Python API runs as printed, on a small model that is trained here."""
 
 import re
 import shlex
@@ -10,8 +10,10 @@ import yaml
 import dateline
 from dateline.cli import main
 
-PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "python.md").read_text(encoding="utf-8")
-PYTHON = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "guide" / "python.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PYTHON = BLOCK.findall(PAGE)
 COMMANDS = re.findall(r"^```bash\ndateline (.*?)\n```$", PAGE, re.DOTALL | re.MULTILINE)
 TRAIN = {
     "data": "encoded",
@@ -51,6 +53,13 @@ def test_the_page_runs(trained, monkeypatch, capsys):
     assert names["location"].country in {"ng", "gb", "in"}
     used = set(re.findall(r"model\.(\w+)\(", "\n".join(PYTHON)))
     assert used == {"generate", "stream", "compare", "score", "locate", "leakage"}
+
+
+def test_the_lines_of_the_readme_run(trained, monkeypatch, capsys):
+    monkeypatch.chdir(trained)
+    (block,) = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    exec(compile(block, "README.md", "exec"), {})
+    assert capsys.readouterr().out.strip()
 
 
 def test_the_command_of_the_page_runs(trained, monkeypatch, capsys):

@@ -28,7 +28,7 @@ def test_it_ends_with_a_table_and_a_page(tmp_path, capsys):
     assert lines[1].startswith("differences of perplexity in %, ")
     (head,) = [line.split() for line in lines if line.startswith("run ")]
     assert head == ["run", "gold", "none", "wrong", "recovered", "gain"]
-    assert [line.split()[0] for line in lines[-3:-1]] == ["plain", "conditioned"]
+    assert [line.split()[0] for line in lines[-4:-1]] == ["plain", "conditioned", "undertrained:"]
     assert lines[-1].startswith(f"{folder / 'report.html'} (")
     page = (folder / "report.html").read_text()
     assert "Dateline quickstart" in page

@@ -24,6 +24,11 @@ def test_the_readme_has_commands_for_every_verb():
     }  # fmt: skip
 
 
+def test_the_readme_names_every_recipe():
+    text = README.read_text(encoding="utf-8")
+    assert [path.name for path in (README.parent / "recipes").iterdir() if f"`{path.name}`" not in text] == []
+
+
 def test_a_block_is_nothing_but_files_and_commands():
     assert [left for block in BLOCKS if (left := STEP.sub("", block).strip())] == []
 
@@ -53,6 +58,8 @@ def test_the_blocks_run_in_order(tmp_path, monkeypatch, capsys):
             assert code in {0, int(step["code"] or 0)}, f"{step[0]}\n{said.err}"
             assert said.out, step[0]
             assert "Traceback" not in said.err, step[0]
+            if re.match(r"train|experiment|validate", step["words"]):  # so that nobody takes the result for a finding
+                assert "undertrained: " in said.out, step[0]
     left = ("newswire/manifest.json", "corpus/audit.json", "corpus/corpus.html", "encoded/tokenizer", "first/model",
             "scores/scores.parquet", "experiment/report.html", "experiment/summary.json")  # fmt: skip
     assert [name for name in left if not (tmp_path / "runs" / name).exists()] == []

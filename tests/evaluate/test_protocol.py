@@ -106,7 +106,7 @@ def test_too_long_a_window_names_the_largest_that_works():
     ("section", "message"),
     [
         ({"window": 64}, "window 64 leaves no token for the body beside prefix_room 64"),
-        ({"name": "loose"}, "name: Input should be 'strict' or 'paper'"),
+        ({"name": "loose"}, "name: must be 'strict' or 'paper'"),
         ({"windows": 64}, "unknown key 'windows'; did you mean 'window'"),
         ({"num_documents": 0}, "num_documents"),
     ],

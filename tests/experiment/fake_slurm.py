@@ -63,6 +63,8 @@ def control(number, *names):
             )
             (STATE / f"{name}.pid").write_text(str(running[name].pid))
             (STATE / f"{name}.state").write_text("RUNNING")
+            if (STATE / f"{name}.cancel").exists():  # scancel found no process yet
+                os.killpg(running[name].pid, signal.SIGTERM)
         time.sleep(LOOK)
         for name, process in list(running.items()):
             if process.poll() is None:

@@ -33,7 +33,7 @@ GRID = {
     "blocks": [{"trained-on": "global", "metadata": "all"}, {"trained-on": "africa", "metadata": "with"}],
 }
 WITHOUT, WITH, AFRICA = "global-without-seed0", "global-with-seed0", "africa-with-seed0"
-DIVERGES = ["--grid.axes.trained-on.africa.optimizer.learning_rate", "1.0e+30"]
+DIVERGES = ["--grid.axes.trained-on.africa.optimizer.learning_rate", "1.0e+18"]
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_killed_and_failed_it_goes_on_and_ends_with_the_same_findings(command, o
 def test_where_every_run_fails_the_reason_is_the_error(small, encoded, tmp_path):
     out = shutil.copytree(encoded, tmp_path / "out")
     with pytest.raises(TrainingDiverged, match=r"global-without-seed0: loss .* at step 2; the weights before it are"):
-        run_experiment(small(defaults={"optimizer": {"learning_rate": 1e30}, "train": {"steps": 3}}), out)
+        run_experiment(small(defaults={"optimizer": {"learning_rate": 1e18}, "train": {"steps": 3}}), out)
 
 
 def live(recipe, out, run, second):
@@ -227,7 +227,7 @@ def test_an_array_of_jobs_is_queued_again_from_its_checkpoint_and_names_what_fai
     """Two runs of two processes each: the time of one is up once it has a checkpoint, the other one diverges."""
     axis = {
         "without": {"conditions": {"fields": []}, "train": {"steps": 80, "checkpoint_every": 10}},
-        "with": {"optimizer": {"learning_rate": 1e30}},
+        "with": {"optimizer": {"learning_rate": 1e18}},
     }
     words, out = command("cluster", grid={"axes": {"metadata": axis}, "blocks": [{"metadata": "all"}]})
     run = out / "runs" / "without-seed0"

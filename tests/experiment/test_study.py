@@ -579,9 +579,9 @@ def test_the_page_opens_with_the_findings(copy):
         f"Of {len(published)} measured effects with a published counterpart, {counts['replicates']} replicate it, "
         f"{counts['contradicts']} contradict it." in reader.text
     )
-    order = [html.index(f'<section id="{name}">') for name in ("findings", "study", "models", "budgets", "coverage")]
+    names = ("findings", "study", "models", "differences", "budgets", "coverage")
+    order = [html.index(f'<section id="{name}">') for name in names]
     assert order == sorted(order)
-    assert '<section id="differences">' not in html
     table = html[order[0] : order[1]]
     assert [claim for claim in CLAIMS if escape(CLAIMS[claim]) in table] == [
         claim for claim in CLAIMS if any(one.claim == claim for one in found)
@@ -590,6 +590,16 @@ def test_the_page_opens_with_the_findings(copy):
     everything = html[order[1] : order[2]]
     assert everything.count("<details>") == len({one.experiment for one in found})
     assert all(number(one.effect, 3, sign=True) in everything for one in found if one.effect is not None)
+
+
+def test_the_page_opens_with_known_truths_that_were_not_found(copy):
+    lost = study(recipe(), copy).truths_not_found  # models of two steps have learned nothing
+    assert lost
+    asked = [one for one in read_findings(copy) if one.truth]
+    assert {one.truth for one in asked} == {"not found"}
+    _, reader = page(copy)
+    assert f"Of {len(asked)} known truths, {len(lost)} were not found: do not rely on these verdicts." in reader.text
+    assert reader.text.count("Known, and not found: ") == len(lost)
 
 
 def test_the_page_draws_every_experiment_and_every_model(copy):
@@ -620,6 +630,7 @@ def test_the_page_says_that_findings_cannot_be_read(copy):
     html, reader = page(copy)
     assert f"{copy / 'findings.parquet'}: " in reader.text
     assert '<section id="differences">' in html
+    assert '<section id="findings">' not in html
 
 
 def test_a_learning_curve_is_drawn(tmp_path):

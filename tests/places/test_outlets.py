@@ -47,3 +47,8 @@ def test_suffixes_agree_with_homes() -> None:
 
 def test_the_shipped_table_passes_the_checks_for_users() -> None:
     assert load_outlets(OUTLET_TABLE) == shipped_outlets()
+
+
+def test_the_independent_is_known_under_both_of_its_addresses() -> None:
+    assert resolve("https://www.the-independent.com/news/world/1").country == "gb"
+    assert resolve("https://www.independent.co.uk/news/world/1").country == "gb"

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from dateline.errors import UserError
 from dateline.manifest import Manifest, write_manifest
-from dateline.places.countries import all_countries
+from dateline.places.countries import all_countries, continent_of
 from dateline.report import corpus
 from dateline.report.audit import Audit, read_audit
 from dateline.report.corpus import describe, render, write_corpus_page
@@ -308,3 +308,21 @@ def test_a_country_without_copies_had_none_and_numbers_beyond_reason_are_damage(
     assert list(Audit(data).countries.loc["gh", ["exact", "near"]]) == [0, 0]
     data["countries"]["gh"]["tokens"] = 10**30
     assert math.isnan(Audit(data).countries.at["gh", "tokens"])
+
+
+@pytest.mark.parametrize("number", [8, 40, 120])
+def test_the_terminal_puts_every_country_under_its_continent(number: int) -> None:
+    codes = sorted(all_countries())[:number]
+    said = terminal(audit(codes, 1000))
+    assert "1 smaller ones" not in said
+    heading, counted = "", dict.fromkeys(map(continent_of, codes), 0)
+    for line in said.splitlines():
+        if line.strip() in counted:
+            heading = line.strip()
+        elif found := re.match(r"  (\d+) smaller ones", line):
+            counted[heading] += int(found[1])
+        elif heading and line.startswith("  ") and not line.startswith("   "):
+            counted[heading] += 1
+        elif heading and not line.strip():
+            break
+    assert counted == {name: sum(continent_of(code) == name for code in codes) for name in counted}

@@ -114,6 +114,13 @@ def test_lines_of_one_label_are_named_once_and_faint_ones_not() -> None:
     assert "1M" in words(svg)
 
 
+def test_the_frame_of_lines_is_that_of_what_is_shown() -> None:
+    drawn = [Line("run", [0, 1e6, 2e6], [9, 3, 2]), Line("train", [0, 1e6], [40, 2.5], faint=True)]
+    svg = figures.lines(drawn, "curves", "T", "W", x="body tokens read", y="loss", top=3.5)
+    ticks = [float(word) for word in words(svg).split() if re.fullmatch(r"[1-9]\d*(\.\d+)?", word)]
+    assert 1.5 < min(ticks) < max(ticks) <= 3.5
+
+
 def test_bands_are_pale_and_categories_named() -> None:
     line = Line("one", range(3), [1.0, math.nan, 2.0], [0.5, math.nan, 1.5], [1.5, math.nan, 2.5])
     svg = figures.lines([line], "positions", "T", "W", x="x", y="y", categories=("0-15", "16-31", "32+"))

@@ -195,7 +195,7 @@ def test_names_and_weights_that_do_not_fit_the_corpus_are_refused(mix, expected)
 
 
 def test_a_wrong_section_is_refused():
-    with pytest.raises(UserError, match=r"^recipe: by: Input should be 'continent' or 'country' \(given: 'outlet'\)$"):
+    with pytest.raises(UserError, match=r"^recipe: by: must be 'continent' or 'country' \(given: 'outlet'\)$"):
         validate_recipe(Mix, {"by": "outlet"})
-    with pytest.raises(UserError, match=r"^recipe: weights: Input should be 'equal' or 'natural' \(given: 'fair'\)"):
+    with pytest.raises(UserError, match=r"^recipe: weights: must be 'equal' or 'natural' \(given: 'fair'\)"):
         validate_recipe(Mix, {"weights": "fair"})

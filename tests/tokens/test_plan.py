@@ -189,8 +189,8 @@ def test_rows_of_a_window_are_spread_and_not_sorted_by_length(make_plan):
 
 
 def test_sections_refuse_what_cannot_be_planned():
-    with pytest.raises(UserError, match=r"sequence_length: Input should be greater than or equal to 16 \(given: 8\)"):
+    with pytest.raises(UserError, match=r"sequence_length: must be greater than or equal to 16 \(given: 8\)"):
         validate_recipe(Packing, {"sequence_length": 8})
-    with pytest.raises(UserError, match=r"window_rows: Input should be greater than or equal to 1 \(given: 0\)"):
+    with pytest.raises(UserError, match=r"window_rows: must be greater than or equal to 1 \(given: 0\)"):
         validate_recipe(Packing, {"window_rows": 0})
     assert Conditioning().cooldown == 0

@@ -82,7 +82,7 @@ def test_ends_at_the_floor(schedule, num_steps):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"shape": "linear"}, "shape: Input should be 'cosine', 'warmup-stable-decay' or 'constant'"),
+        ({"shape": "linear"}, "shape: must be 'cosine', 'warmup-stable-decay' or 'constant'"),
         ({"floor": 1.5}, "floor: .*less than or equal to 1"),
         ({"warmup_steps": -1}, "warmup_steps: .*greater than or equal to 0"),
         ({"decay_share": 0}, "decay_share: .*greater than 0"),

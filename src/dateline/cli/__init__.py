@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fail(str(error), 1, debug)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(0)  # `| head` has seen what it wanted
     except Exception as error:
         if is_full_disk(error):
             fail(in_words(error), 1, debug)

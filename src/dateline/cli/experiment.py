@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -91,11 +92,14 @@ def execute(recipe: ExperimentRecipe, out: Path, args: Workers) -> None:
     started = time.monotonic()
     if bool(args.slurm) != (args.executor == "slurm"):
         raise UserError("--executor slurm and --slurm partition=NAME,gpus=N,time=HH:MM:SS go together")
+    if args.executor == "slurm" and shutil.which("sbatch") is None:
+        raise UserError("--executor slurm: no 'sbatch' here; run it where jobs are submitted, or use --executor local")
     workers = Workers(**{name: getattr(args, name) for name in Workers.model_fields})
     slurm = slurm_parameters(slurm_options(args.slurm)) if args.slurm else None
     from dateline.evaluate.parts import LEAK_WARNING
     from dateline.experiment.run import SUMMARY, run_experiment, write_summary
     from dateline.experiment.study import study
+    from dateline.model.sizes import undertrained
     from dateline.report import write_report
     from dateline.scores import read_runs, read_scores
 
@@ -116,6 +120,8 @@ def execute(recipe: ExperimentRecipe, out: Path, args: Workers) -> None:
             level_table(scores, runs, summary.get("recovered_gain_by_run", {})),
         )
     )
+    if few := undertrained_runs(recipe, runs, out):
+        print(undertrained(few))
     for name in summary["leaks"]:
         print(f"LEAK: {name}: {LEAK_WARNING}")
     print(f"{page} ({summary['seconds']:.0f} s)")
@@ -125,6 +131,20 @@ def execute(recipe: ExperimentRecipe, out: Path, args: Workers) -> None:
         raise failed
     if findings is not None and findings.truths_not_found:
         raise SystemExit(UNSOUND)
+
+
+def undertrained_runs(recipe: ExperimentRecipe, runs: Sequence[Run], out: Path) -> list[str]:
+    """Returns the families of runs from scratch that read too little for their results to mean anything."""
+    from dateline.model.sizes import is_undertrained, num_parameters
+    from dateline.tokens.store import EncodedCorpus
+
+    vocab_size = int(EncodedCorpus.open(out / "encoded").manifest.facts["vocab_size"])
+    few = []
+    for run in runs:
+        trained = recipe.run(run.family, run.seed, data="")
+        if trained.init_from is None and is_undertrained(run.body_tokens, num_parameters(trained.model, vocab_size)):
+            few.append(run.family)
+    return list(dict.fromkeys(few))
 
 
 MOST_ROWS = 8

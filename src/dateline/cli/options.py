@@ -20,6 +20,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from dateline.config import Loader, Location, Section, takes_list, validate_recipe
 from dateline.errors import UserError
+from dateline.manifest import check_outside
 
 A = TypeVar("A", bound=Section)
 S = TypeVar("S", bound=Section)
@@ -216,7 +217,10 @@ class _Found(NamedTuple):
         options = {leaf.location: leaf.option for leaf in leaves}
         given = {at: option for at, option in options.items() if at in self.given and self.given[at] is not None}
         missing = {leaf.location: leaf.option for leaf in leaves if leaf.field.is_required()}
-        return validate_recipe(kind, data, source="command line", options={**missing, **given})
+        found = validate_recipe(kind, data, source="command line", options={**missing, **given})
+        if isinstance(out := getattr(found, "out", None), Path):
+            check_outside(out)
+        return found
 
 
 def _split(verb: str, kinds: Sequence[type[Section]], words: Sequence[str], description: str | None = None) -> _Found:

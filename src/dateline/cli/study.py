@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +45,9 @@ def run(words: list[str]) -> None:
         recipe = load_recipe(ExperimentRecipe, args.recipe)
     else:
         manifest = require_manifest(
-            args.folder, "experiment", f"dateline experiment RECIPE --out {args.folder}, or give --recipe RECIPE"
+            args.folder,
+            "experiment",
+            f"dateline experiment RECIPE --out {args.folder}, or give --recipe RECIPE where some of its runs failed",
         )
         recipe = validate_recipe(ExperimentRecipe, manifest.recipe, source=str(args.folder))
     result = study(recipe, args.folder)
@@ -72,6 +75,15 @@ def show_findings(result: Result, out: Path) -> None:
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(result.findings).items())
     console = Console(highlight=False, width=WIDTH)
     console.print(Text(f"{len(result.findings)} findings: {counts}"))
+    if result.truths_not_found:
+        lost = len(result.truths_not_found)
+        console.print(
+            Text(
+                f"{lost} known truths were not found, see the end: do not rely on these verdicts (exit code 3); more "
+                "training, seeds or test documents may find them",
+                style="bold",
+            )
+        )
     for number, title in EXPERIMENTS.items():
         rows = [finding for finding in result.findings if finding.experiment == number]
         if not rows:
@@ -103,4 +115,4 @@ def show_findings(result: Result, out: Path) -> None:
 
 
 def _short(value: float | None) -> str:
-    return "" if value is None else f"{value:+.3f}"
+    return "" if value is None else "never" if value == math.inf else f"{value:+.3f}"

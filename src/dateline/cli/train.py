@@ -57,6 +57,7 @@ def run(words: list[str]) -> None:
     except UserError:
         _hush(rank)  # each process reads the same words
         raise
+    from dateline.model.sizes import is_undertrained, undertrained
     from dateline.train.folder import checkpoints
     from dateline.train.loop import train_model
     from dateline.train.parallel import RemoteRankFailure
@@ -77,6 +78,8 @@ def run(words: list[str]) -> None:
             f"{args.out / 'model'}: {manifest.facts['parameters']:,} parameters after {counts['steps']:,} steps, "
             f"{counts['body_tokens']:,} body tokens of {counts['tokens']:,}"
         )
+        if recipe.init_from is None and is_undertrained(counts["body_tokens"], manifest.facts["parameters"]):
+            print(undertrained([args.out.name]))
 
 
 def _hush(rank: int) -> None:

@@ -126,8 +126,18 @@ def _experiment(recipe: ExperimentRecipe, args: Validate) -> None:
     print(f"conditions: {', '.join(recipe.evaluate.conditions)}; runs without fields: none")
     protocol = recipe.evaluate.protocol
     print(f"protocol {protocol.fingerprint()}, {recipe.evaluate.resamples:,} resamples over documents")
-    for line in filter(None, (study, few)):
+    for line in filter(None, (_unequal([run.recipe for run in planned]), study, few)):
         print(line)
+
+
+def _unequal(recipes: Sequence[TrainRecipe]) -> str:
+    """Says that runs of equal steps read different amounts of text, where some have prefixes and others none."""
+    if len({bool(recipe.conditions.fields) for recipe in recipes if recipe.train.steps is not None}) < 2:
+        return ""
+    return (
+        "train.steps: of equal steps, those of runs with prefixes hold fewer body tokens than those of runs without; "
+        "train.body_tokens gives all runs the same text"
+    )
 
 
 def _study(recipe: ExperimentRecipe) -> str:
@@ -199,7 +209,7 @@ def _table(runs: list[_Planned], source: _Source | None, vocab_size: int, rate: 
             (_flops(found.flops), 9),
             (_hours(found.flops, rate), 8),
         )
-        lines.append(f"{run.name:<{width}}" + "".join(f"{text:>{places}}" for text, places in cells))
+        lines.append(f"{run.name:<{width}}" + "".join(f" {text:>{places - 1}}" for text, places in cells))
     known = [count.flops * run.seeds for run, count in zip(runs, counts, strict=True) if count.flops is not None]
     total = sum(known) if len(known) == len(runs) else None
     number, models = len(runs), sum(run.seeds for run in runs)
@@ -284,7 +294,9 @@ def _counts(runs: list[_Planned], source: _Source | None, vocab_size: int) -> li
 
 
 def _repeats(runs: list[_Planned], counts: list[_Count]) -> list[str]:
-    """Says how often each group is read where a mix weighs groups, and which runs read their data many times."""
+    """Says how often each group is read where a mix weighs groups, and which runs read too much or too little."""
+    from dateline.model.sizes import is_undertrained, undertrained
+
     lines = []
     groups: dict[str, list[str]] = {}
     for run, found in zip(runs, counts, strict=True):
@@ -295,7 +307,12 @@ def _repeats(runs: list[_Planned], counts: list[_Count]) -> list[str]:
     many = [run.name for run, found in zip(runs, counts, strict=True) if max(found.repeats.values(), default=0) > MANY]
     if many:
         lines.append(f"read some of their documents more than {MANY} times, which teaches ever less: {', '.join(many)}")
-    return lines
+    few = [
+        run.name
+        for run, found in zip(runs, counts, strict=True)
+        if run.recipe.init_from is None and is_undertrained(found.body_tokens, found.parameters)
+    ]
+    return lines + ([undertrained(few)] if few else [])
 
 
 def _number(mark: str, value: int | None) -> str:
@@ -311,7 +328,7 @@ def _number(mark: str, value: int | None) -> str:
 def _decimal(value: float | None) -> str:
     if value is None:
         return "?"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+    return _flops(value) if value >= 1e6 else f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
 
 
 def _hours(flops: float | None, rate: float) -> str:

@@ -87,7 +87,7 @@ def plan_corpus(recipe: CorpusRecipe) -> Plan:
         parents,
         [[units[number] for number in task] for task in tasks],
         _consecutive(task_sizes, SHARD_BYTES),
-        stage_fingerprint(STAGE, recipe.model_dump(mode="json"), parents),
+        stage_fingerprint(STAGE, recipe.identity(), parents),
     )
 
 
@@ -132,7 +132,7 @@ def corpus_stage(recipe: CorpusRecipe) -> CorpusStage:
         >>> corpus_stage(recipe).ensure(Path("runs/corpus")).counts["kept"]  # built, unless it is there
         9812
     """
-    data = recipe.model_dump(mode="json")
+    data = recipe.identity()
     return CorpusStage(STAGE, data, corpus_fingerprint_parents(recipe), building=recipe)
 
 
@@ -226,6 +226,8 @@ def finish_corpus(recipe: CorpusRecipe, plan: Plan, out: Path, *, overwrite: boo
     shards = [work / "shards" / f"{number:05d}" for number in range(len(plan.groups))]
     for shard in shards:
         tally.add(Tally.from_json((shard / "tally.json").read_text(encoding="utf-8")))
+    for unit in (unit for task in plan.tasks for unit in task if unit.files):
+        tally.expect(unit, paths=recipe.paths)
     audit = summarize(tally, recipe)
     kept, drops = audit["documents"], audit["drops"]
     try:
@@ -248,7 +250,7 @@ def finish_corpus(recipe: CorpusRecipe, plan: Plan, out: Path, *, overwrite: boo
         (folder / "outlets.csv").write_text(tally.evidence_table(), encoding="utf-8", newline="")
         manifest = Manifest.of(
             STAGE,
-            recipe.model_dump(mode="json"),
+            recipe.identity(),
             plan.parents,
             counts={
                 "in": audit["in"],
@@ -295,7 +297,7 @@ def _stages(recipe: CorpusRecipe, plan: Plan, work: Path) -> list[Stage]:
 
         stages += [Stage(*stage) for stage in minhash_stages(work, threshold, len(plan.tasks))]
     stages.append(Stage("decide", [Decide(recipe, work, len(plan.tasks))], 1))
-    stages.append(Stage("shards", [Shard(work, plan.groups)], len(plan.groups)))
+    stages.append(Stage("shards", [Shard(work, plan.groups, recipe.paths)], len(plan.groups)))
     return stages
 
 

@@ -56,6 +56,11 @@ class SplitShares(Section):
         return self
 
 
+ADDED = {"year": None, "page_remains": "keep"}
+"""Options with the values at which they change nothing, left out of a corpus's identity, so that corpora that were
+built before these options existed are still known."""
+
+
 class CorpusRecipe(Section):
     """What a corpus is built from and how; exactly one of `paths` and `newswire` is given."""
 
@@ -66,6 +71,12 @@ class CorpusRecipe(Section):
     apply to them, because they would change its known entropy."""
     columns: Columns = Columns()
     """Which column holds what; left out, usual names are recognised."""
+    year: int | None = Field(None, ge=1600, le=9999)
+    """Year of dates that name none (`Jan. 26`); null leaves such documents without a date."""
+    page_remains: Literal["keep", "strip", "drop"] = "keep"
+    """Remains of a page or feed at the ends of a text: marks of a cut (`… [+123 chars]`, Read more, an ellipsis),
+    sign-up lines, the headline repeated, paragraphs joined by `.,`. `keep` names them among the problems, `strip`
+    removes them and drops what is nothing else, `drop` drops texts that are cut off, too."""
     language: str | None = "en"
     """ISO 639 code of the language to keep; null keeps all."""
     language_threshold: float = Field(0.5, ge=0, le=1)
@@ -150,3 +161,9 @@ class CorpusRecipe(Section):
         if strangers:
             raise ValueError(f"held_out names {', '.join(strangers)}, which countries leaves out; list them in both")
         return self
+
+    def identity(self) -> dict[str, Any]:
+        """Returns, as plain data, the values that decide what the corpus holds."""
+        return self.model_dump(
+            mode="json", exclude={name for name, value in ADDED.items() if getattr(self, name) == value}
+        )

@@ -73,7 +73,7 @@ def study(recipe: ExperimentRecipe, out: Path) -> Result:
     rule = recipe.study or Study()
     computed = _Computation(recipe, out, plan)
     findings = _judged([computed.finding(question) for question in plan.questions], rule)
-    lost = [finding for finding in findings if _is_lost_truth(finding, rule)]
+    lost = [finding for finding in findings if finding.truth == LOST]
     result = Result(findings, lost, _notes(recipe, plan, findings, rule))
     write_findings(out, findings)
     write_atomically(out / SUMMARY, _markdown(recipe, result, rule))
@@ -91,7 +91,8 @@ def _judged(findings: list[Finding], rule: Study) -> list[Finding]:
             effect, low, high = (_shifted(end, null) for end in (finding.effect, finding.ci_low, finding.ci_high))
             margin = rule.margin_of(finding.unit)
             verdict = judge(effect, (low, high), p_holm, published, margin=margin, level=rule.level)
-        judged.append(replace(finding, p_holm=p_holm, verdict=verdict, rule=fingerprint(rule)))
+        whole = replace(finding, p_holm=p_holm, verdict=verdict, rule=fingerprint(rule))
+        judged.append(replace(whole, truth=_truth(whole, rule)))
     return judged
 
 
@@ -103,17 +104,19 @@ def _shifted(value: float | None, null: float) -> float | None:
     return None if value is None else value - null
 
 
+FOUND, LOST = "found", "not found"
+"""What `Finding.truth` says."""
 SAME_TEXT = ("in_region", "fields", "dropout_gain")
 """Claims whose two sides read the same text to the same length, so that only metadata tells them apart."""
 
 
-def _is_lost_truth(finding: Finding, rule: Study) -> bool:
-    """Says whether ideal learners of the same text differ, and the study does not find it."""
+def _truth(finding: Finding, rule: Study) -> str:
+    """Says whether a study finds that ideal learners of the same text differ; empty where they do not."""
     if finding.claim not in SAME_TEXT or finding.ideal is None or abs(finding.ideal) < rule.margin:
-        return False
+        return ""
     if finding.effect is None or finding.p_holm is None or finding.p_holm >= rule.level:
-        return True
-    return finding.effect / finding.ideal < rule.truth_share
+        return LOST
+    return FOUND if finding.effect / finding.ideal >= rule.truth_share else LOST
 
 
 class _Computation:
@@ -195,6 +198,7 @@ class _Computation:
             n_tokens=int(rows.column("n_tokens").to_numpy().sum()),
             n_seeds=len(seeds),
             ideal=ideal,
+            truth="",
             published=published,
             verdict="",
             reason="",
@@ -240,6 +244,8 @@ class _Computation:
 
     def _effect(self, question: Question, seeds: list[int], start: Finding, reasons: list[str]) -> Finding:
         score = self._difference(question, question.first, question.second, seeds)
+        if math.isnan(score.ci_low):
+            reasons = [f"no interval: {start.n_documents} test document(s)", *reasons]
         return replace(
             start,
             effect=score.value,
@@ -295,7 +301,8 @@ class _Computation:
         gap = self._difference(question, [upper], [lower], seeds)
         self._difference(question, question.first, question.second, seeds)  # checks that documents and tokens agree
         if not gap.ci_low > 0:
-            said = f"the gap ({gap.value:+.4f} [{gap.ci_low:+.4f}, {gap.ci_high:+.4f}]) is not clearly positive"
+            ends = "no interval" if math.isnan(gap.ci_low) else f"[{gap.ci_low:+.4f}, {gap.ci_high:+.4f}]"
+            said = f"the gap ({gap.value:+.4f}, {ends}) is not clearly positive"
             return replace(start, verdict="not defined", reason=_joined([said, *reasons]))
 
         def mean(side: Side) -> Floats:
@@ -433,7 +440,7 @@ def rests_on_one_seed(finding: Finding) -> bool:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:+.4f}"
+    return "" if value is None else "never" if value == math.inf else f"{value:+.4f}"
 
 
 def _row(finding: Finding) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from pydantic import Field
@@ -82,3 +83,20 @@ def _layer_parameters(shape: Shape) -> int:
     attention = 2 * shape.hidden_size**2 + 2 * shape.hidden_size * head * shape.num_key_value_heads
     feed_forward = 3 * shape.hidden_size * shape.intermediate_size
     return attention + feed_forward + 2 * shape.hidden_size
+
+
+ENOUGH_TOKENS = 0.5
+"""Body tokens a parameter below which a run says nothing: the quickstart's read 1.1, compute-optimal ones some 20."""
+
+
+def is_undertrained(body_tokens: int | None, parameters: int | None) -> bool:
+    """Says whether a run from scratch reads too little for its results to mean anything; unknown counts do not."""
+    return bool(parameters) and body_tokens is not None and body_tokens < ENOUGH_TOKENS * (parameters or 0)
+
+
+def undertrained(names: Sequence[str]) -> str:
+    """Returns what is said of such runs, in one line."""
+    return (
+        f"undertrained: {', '.join(names)}: fewer than {ENOUGH_TOKENS:g} body tokens a parameter; differences between "
+        "such models mean nothing, train longer"
+    )

@@ -716,22 +716,29 @@ def _short(found: Share) -> str:
 
 
 def _terminal_countries(audit: Audit, lines: int) -> Grid:
-    """Returns as many of the largest countries as fit, with the headings of their continents."""
+    """Returns as many of the largest countries as fit under their continents, which say how many smaller they have."""
     table = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("country", no_wrap=True, overflow="ellipsis", max_width=24)
     for name in ("docs", "test", "tokens", "outlets", "kept", "copies", "agree", "median", "repeat"):
         table.add_column(name, justify="right", no_wrap=True)
     repeats, agree = dict(audit.balance("country")), audit.standings("agree")
-    fits = audit.countries.sort_values("documents", ascending=False, kind="stable")
-    while len(fits) and len(fits) + fits["continent"].nunique() > lines:
-        fits = fits[:-1]
+    placed = audit.placed.sort_values("documents", ascending=False, kind="stable")
+    nowhere = audit.countries.loc[audit.countries.index == ""]
+    held = audit.countries.groupby("continent", sort=False).size()
+    for largest in range(len(placed), -1, -1):
+        shown = audit.countries.index.isin([*placed.index[:largest], *nowhere.index])
+        smaller = held.sub(audit.countries[shown].groupby("continent").size(), fill_value=0).astype(int)
+        if shown.sum() + len(held) + (smaller > 0).sum() <= lines:
+            break
+    # a line for a single country is as well spent on itself
+    shown |= audit.countries["continent"].map(smaller).eq(1).to_numpy()
 
     def known(value: float, show: Callable[[float], str] = count) -> str:
         return "" if math.isnan(value) else show(value)
 
-    for continent, rows in audit.countries[audit.countries.index.isin(fits.index)].groupby("continent", sort=False):
+    for continent, rows in audit.countries.groupby("continent", sort=False):
         table.add_row(Styled(continent, style="bold"))
-        for c in rows.itertuples():
+        for c in rows[rows.index.isin(audit.countries.index[shown])].itertuples():
             cells = [
                 known(c.documents, count if c.documents < 1_000_000 else large),
                 known(c.test),
@@ -742,8 +749,8 @@ def _terminal_countries(audit: Audit, lines: int) -> Grid:
                 times(repeats[c.name]).replace(" times", "x") if c.name in repeats else "",
             ]
             table.add_row(Styled(f"  {c.name}"), *map(Styled, cells), style="red" if c.problem else "")
-    if left := len(audit.countries) - len(fits):
-        table.add_row(Styled(f"  {left} smaller ones"))
+        if smaller[continent] > 1:
+            table.add_row(Styled(f"  {smaller[continent]} smaller ones"))
     return table
 
 

@@ -80,6 +80,8 @@ from dateline.report.words import (
 
 REPORT = "report.html"
 MOST_CARDS = 5
+MOST_OPEN = 24
+"""Comparisons of a table that is not folded."""
 MOST_COLUMNS = 28
 """Columns of the map of countries."""
 MOST_ROWS = 3000
@@ -111,8 +113,7 @@ def render(results: Results) -> str:
     manifest = results.manifest
     recipe = manifest.recipe if manifest else {}
     of_study = not results.findings.empty
-    made = STUDY_SECTIONS if of_study else SECTIONS
-    sections = [section for make in made if (section := make(results)) is not None]
+    sections = [section for make in SECTIONS if (section := make(results)) is not None]
     shown = {section.name: section for section in sections}
     for name, words in results.gaps.items():
         place = shown.get({"efficiency": "learning"}.get(name, name)) or shown["making"]
@@ -251,6 +252,7 @@ def differences(results: Results) -> Section:
             for _, r in effects(results, one, "all").iterrows()
         ]
         table = Table(("first, minus second", *EFFECT, "#seeds", "what it means"), rows)
+        title = title or (f"{some(len(rows), 'comparison')}" if len(rows) > MOST_OPEN else "")
         section.blocks += [Fold(title, [table]) if title else table] if rows else []
     section.blocks += [
         Text(f"{pair(results, one)}: the models also differ in {listed(names)}.", "gap")
@@ -654,6 +656,9 @@ def making(results: Results) -> Section:
 
 
 SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
+    study.findings,
+    study.experiments,
+    study.models,
     differences,
     countries,
     swaps,
@@ -663,23 +668,10 @@ SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
     learning,
     recovered,
     others,
-    coverage,
-    samples,
-    all_scores,
-    making,
-)
-"""The sections in their order on the page; a new measure adds one."""
-STUDY_SECTIONS: tuple[Callable[[Results], Section | None], ...] = (
-    study.findings,
-    study.experiments,
-    study.models,
-    locate,
-    questions,
-    others,
     study.budgets,
     coverage,
     samples,
     all_scores,
     making,
 )
-"""Those of a study, whose findings stand for the many single comparisons."""
+"""The sections in their order on the page; a new measure adds one."""

@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from dateline.experiment.claims import CLAIMS, EXPERIMENTS
+from dateline.experiment.study import LOST
 from dateline.records import CONTINENTS
 from dateline.report import figures
 from dateline.report.effects import rows_of
@@ -60,6 +61,15 @@ def findings(results: Results) -> Section | None:
         ),
         Table(headings, rows, tuple(shown.items())),
     ]
+    lost = table[table["truth"] == LOST]
+    section.blocks += [
+        Text(
+            f"Known, and not found: {CLAIMS[one['claim']]} ({_label(one)}): ideal {_number(one['ideal'])}, measured "
+            f"{_number(one['effect']) or 'nothing'}{_corrected(one)}.",
+            "problem",
+        )
+        for one in lost.to_dict("records")
+    ]
     missing = table[table["missing"] != ""]
     if len(missing):
         names = sorted({name for one in missing["missing"] for name in one.split("+")})
@@ -77,9 +87,13 @@ def opening(results: Results) -> list[str]:
         *((table["verdict"] == verdict).sum() for verdict in ("replicates", "contradicts")),
     )
     single = table[table["effect"].notna() & (table["n_seeds"] == 1)]
-    words = [
+    words = []
+    if lost := (table["truth"] == LOST).sum():
+        asked = some((table["truth"] != "").sum(), "known truth")
+        words.append(f"Of {asked}, {lost} were not found: do not rely on these verdicts.")
+    words.append(
         f"Of {said[0]} measured effects with a published counterpart, {said[1]} replicate it, {said[2]} contradict it."
-    ]
+    )
     if len(single):
         words.append(
             f"{some(len(single), 'effect')} of {table['effect'].notna().sum()} rest on one trained model on either "
@@ -95,13 +109,15 @@ def cards(results: Results) -> list[tuple[str, str, str]]:
     return [(verdict, count(counts[verdict]), f"of {some(len(results.findings), 'finding')}") for verdict in shown]
 
 
-def experiments(results: Results) -> Section:
+def experiments(results: Results) -> Section | None:
     """Returns a figure for each experiment of a study, and below it every one of its findings."""
+    table = results.findings
+    if table.empty:
+        return None
     section = Section("study", "Experiment by experiment")
     words = "Dots are effects with 95% intervals: blue is better, orange worse, grey not distinguished from zero. "
     section.blocks.append(Text(f"{words}Ticks are the effects of ideal learners, where they are known."))
     for experiment, draw in DRAWN.items():
-        table = results.findings
         own = table[table["experiment"] == experiment]
         if own.empty:
             continue
@@ -113,7 +129,7 @@ def experiments(results: Results) -> Section:
 
 
 def models(results: Results) -> Section | None:
-    """Returns the matrix of all models of a study: perplexity by continent, with the prefix and without."""
+    """Returns the matrix of all models of a study: perplexity by region, with the prefix and without."""
     runs = results.runs.drop_duplicates("family").set_index("family")
     if results.findings.empty or runs.empty:
         return None
@@ -122,11 +138,13 @@ def models(results: Results) -> Section | None:
         & (results.scores["metric"] == "ppl")
         & (results.scores["versus_run"] == "")
         & results.scores["condition"].isin(["gold", "none"])
-        & results.scores["slice_by"].isin(["all", "continent"])
+        & results.scores["slice_by"].isin(["all", "continent", "country"])
     ]
+    regions = [region for region in results.findings["region"].drop_duplicates() if region in set(levels["slice"])]
+    places = list(dict.fromkeys(("all", *(name for name in CONTINENTS if name in set(levels["slice"])), *regions)))
+    levels = levels[levels["slice"].isin(places)]
     levels = levels.assign(log=levels["value"].map(math.log))
     wide = levels.pivot_table(index="family", columns=["condition", "slice"], values="log", aggfunc="mean", sort=False)
-    places = [name for name in ("all", *CONTINENTS) if name in set(levels["slice"])]
     wide = wide.reindex(columns=pd.MultiIndex.from_product([["none", "gold"], places]))
     sizes = list(dict.fromkeys(runs["size"]))
     order = sorted(wide.index, key=lambda family: sizes.index(runs["size"][family]))
@@ -144,15 +162,15 @@ def models(results: Results) -> Section | None:
         shades.clip(-scale, scale),
         texts,
         "models-matrix",
-        "Perplexity of every model on every continent",
+        "Perplexity of every model on every region",
         f"{some(len(wide), 'model')}, on {listed(places)}, without a prefix (none) and with it (gold).",
         axes=("", "test texts and condition"),
         scale=scale,
     )
     compared = listed(first[size] for size in sizes if size in first)
     words = (
-        "Test texts without a prefix (none) and with the one of training (gold); several seeds are averaged. Shades "
-        f"compare with {compared} without a prefix on the same texts: blue is better, orange worse."
+        "Test texts without a prefix (none) and with the one of training (gold), which plain models lack. Seeds are "
+        f"averaged. Shades compare with {compared} without a prefix on the same texts: blue is better, orange worse."
     )
     return Section("models", "All models", [Text(words), Figures([drawn])])
 
@@ -172,7 +190,10 @@ def budgets(results: Results) -> Section | None:
         cells = [listed(dict.fromkeys(ends)).replace(" and ", " to "), count(found["step"].max())]
         rows.append(Row([where, budget.replace("_", " "), count(len(found)), *cells], size))
     headings = ("trained on", "budget", "#models", "#body tokens each", "#steps at most")
-    words = "Body tokens are those of the texts; prefixes are read on top of them. Rows of one budget are comparable."
+    words = (
+        "Body tokens are those of the texts; prefixes are read on top of them. Compare models that read as many: "
+        "under train.steps, models with metadata read fewer body tokens than those without."
+    )
     return Section("budgets", "Training budgets", [Text(words), Table(headings, rows)])
 
 
@@ -214,7 +235,11 @@ def _all(own: pd.DataFrame) -> Table:
 
 
 def _number(value: float) -> str:
-    return number(value, 3, sign=True) if is_number(value) else ""
+    return number(value, 3, sign=True) if is_number(value) else "never" if value == math.inf else ""
+
+
+def _corrected(one: dict[str, object]) -> str:
+    return f", p (Holm) {p_text(one['p_holm'])}" if is_number(one["p_holm"]) else ""
 
 
 def _label(one: dict[str, object]) -> str:

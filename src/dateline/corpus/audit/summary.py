@@ -9,12 +9,13 @@ repeat, are estimated from bytes; `dateline encode` counts them.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import log
 from typing import Any
 
-from dateline.corpus.audit.tally import Tally, length_edges
+from dateline.corpus.audit.tally import CONTRIBUTED, Tally, length_edges
 from dateline.corpus.recipe import CorpusRecipe
+from dateline.corpus.text.clean import day_of
 from dateline.corpus.work import STATUSES
 from dateline.errors import UserError, one_line
 from dateline.places import country as country_named
@@ -104,6 +105,8 @@ def summarize(tally: Tally, recipe: CorpusRecipe) -> dict[str, Any]:
         "unknown_countries": {named: count for (named,), count in tally.table("unknown countries")},
         "without": {name: count for (name,), count in tally.table("without")},
         "files": tally.files,
+        "contributions": _contributions(tally),
+        "remains": {kind: count for (kind,), count in tally.table("remains")},
     }
     audit["problems"] = problems_of(audit, recipe, outlets)
     return audit
@@ -241,6 +244,22 @@ def _groups(sizes: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, Any]]:
     }
 
 
+def _contributions(tally: Tally) -> list[dict[str, Any]]:
+    """Returns, for each path of the recipe and kind of file there, how many records were kept, and dropped for what."""
+    found: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for (path, reader, reason), count in tally.table("sources"):
+        found[path, reader][reason] += count
+    return [
+        {
+            "path": path,
+            "reader": reader,
+            "kept": counts[CONTRIBUTED],
+            "dropped": {reason: number for reason, number in counts.items() if number and reason != CONTRIBUTED},
+        }
+        for (path, reader), counts in found.items()
+    ]
+
+
 FEWEST = 30
 """Documents of a country before anything is said about it."""
 MARGIN = 0.005
@@ -296,6 +315,9 @@ def _divergence(share: float, expected: float) -> float:
     return sum(part * log(part / other) for part, other in ((share, expected), (1 - share, 1 - expected)) if part > 0)
 
 
+LEAP_YEAR = 2000
+MOST_NAMED = 10
+"""Sources without a document that are named; what lies beyond is counted."""
 SMALL_TEST = 100
 """Fewer test documents than this in a country are named as a problem: their interval will be wide."""
 NOTICEABLE = 0.1
@@ -314,6 +336,7 @@ def problems_of(audit: Mapping[str, Any], recipe: CorpusRecipe, outlets: Collect
     problems = [one_line(f"{found['file']}: {_short(found['problem'], found['file'])}") for found in audit["files"][:5]]
     if len(audit["files"]) > 5:
         problems.append(f"{len(audit['files']) - 5} more files could not be read, or not to their end")
+    problems += _no_document(audit["contributions"])
     problems += [f"country {name} is expected and absent" for name in recipe.countries if name not in countries]
     problems += [f"country {name} is held out and absent" for name in recipe.held_out if name not in countries]
     problems += [f"outlet {name} is held out and absent" for name in recipe.held_out_outlets if name not in outlets]
@@ -339,21 +362,49 @@ def problems_of(audit: Mapping[str, Any], recipe: CorpusRecipe, outlets: Collect
     if dominant and recipe.newswire is None:
         problems.append(f"one outlet has most of the documents of: {', '.join(dominant)}")
     if unplaced := sum(audit["no_country"][split]["documents"] for split in SPLITS):
-        problems.append(f"{unplaced:,} documents have no country")
+        problems.append(f"{_documents(unplaced)} no country")
     for name, missing in audit["without"].items():
         if missing > NOTICEABLE * audit["documents"]:
-            problems.append(f"{missing:,} documents have no {name}; is its column named in `columns`?")
+            problems.append(f"{_documents(missing)} no {name}; is its column named in `columns`?")
+    if remains := audit["remains"]:
+        found = ", ".join(f"{kind} {number:,}" for kind, number in remains.items())
+        done = {
+            "keep": "kept; `page_remains: strip` removes them",
+            "strip": "removed; of texts that were cut off the rest is missing",
+            "drop": "removed, and texts that were cut off are dropped",
+        }
+        problems.append(f"remains of pages in documents: {found}: {done[recipe.page_remains]}")
     if unknown := audit["unknown_countries"]:
         problems.append(f"{sum(unknown.values()):,} documents declare a country that is none: {_most(unknown)}")
     if unread := audit["unread_dates"]:
-        problems.append(f"{sum(unread.values()):,} dates cannot be read for certain, such as: {_most(unread)}")
+        no_year = recipe.year is None and any(day_of(written, LEAP_YEAR) for written in unread)
+        hint = "; `year` supplies the year where a date names none" if no_year else ""
+        problems.append(f"{sum(unread.values()):,} dates cannot be read for certain, such as: {_most(unread)}" + hint)
     if conflicts := audit["verified"]["conflict"]["documents"]:
-        problems.append(f"{conflicts:,} documents have conflicting evidence of their country")
+        problems.append(f"{_documents(conflicts)} conflicting evidence of their country")
     if recipe.test_from is not None and audit["undated"]:
         problems.append(f"{audit['undated']:,} documents without a date were split by their hash in spite of test_from")
     if recipe.splits.by == "date" and audit["undated"]:
         problems.append(f"{audit['undated']:,} documents without a date are trained on, though splits go by date")
     return problems
+
+
+def _no_document(contributions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names paths, and kinds of files in them, of which no document is in the corpus, with the commonest reasons."""
+    problems = []
+    for found in contributions:
+        if found["kept"]:
+            continue
+        dropped = sorted(found["dropped"].items(), key=lambda item: (-item[1], item[0]))
+        why = ", ".join(f"{number:,} {reason}" for reason, number in dropped[:3]) or "no record in it"
+        problems.append(one_line(f"{found['path']} ({found['reader']}): contributes no document: {why}"))
+    if len(problems) > MOST_NAMED:
+        problems[MOST_NAMED:] = [f"{len(problems) - MOST_NAMED} further sources contribute no document"]
+    return problems
+
+
+def _documents(number: int) -> str:
+    return "1 document has" if number == 1 else f"{number:,} documents have"
 
 
 def _short(problem: str, file: str) -> str:

@@ -10,7 +10,7 @@ from io import StringIO
 from math import log2
 from typing import Any
 
-from dateline.corpus.readers import Record, Unreadable
+from dateline.corpus.readers import Record, Unit, Unreadable, is_remote, named_by, reader_of
 from dateline.corpus.steps.read import UNREADABLE_FILE, Reason
 from dateline.records import Article, Place, body_text
 
@@ -38,6 +38,30 @@ class Tally:
         """Remembers a file that could not be read."""
         if reason.reason == UNREADABLE_FILE:
             self.files.append({"file": record.source, "problem": reason.detail})
+
+    def contribute(self, source: str, reason: str, *, paths: tuple[str, ...]) -> None:
+        """Counts what became of a record for the path that the recipe names it by.
+
+        Args:
+            source: of the record: `file:line`, or a file.
+            reason: why it was dropped; `CONTRIBUTED` where it was not.
+            paths: those of the recipe.
+        """
+        file, _, line = source.rpartition(":")
+        file = file if line.isdecimal() else source
+        if path := named_by(file, paths):
+            self._counts["sources"][_key(path, reader_of(file.partition("!")[0]) or "", reason)] += 1
+
+    def expect(self, unit: Unit, *, paths: tuple[str, ...]) -> None:
+        """Remembers a unit that should have contributed, so that one without any record is not forgotten."""
+        named = [_key(path, unit.reader, "") for file in unit.files if (path := named_by(file, paths))]
+        seen = self._counts["sources"]
+        if named and not is_remote(named[0]) and not any(key.startswith(tuple(named)) for key in seen):
+            seen[named[0]] += 0
+
+    def note_remains(self, kinds: Iterable[str]) -> None:
+        """Counts what a document, kept or not, had of the page that it was taken from."""
+        self._counts["remains"].update(kinds)
 
     def unread_date(self, written: str) -> None:
         """Counts a date that could not be read; one of each length is remembered as an example."""
@@ -116,6 +140,8 @@ class Tally:
         return cls({name: Counter(counter) for name, counter in data["counts"].items()}, data["files"])
 
 
+CONTRIBUTED = ""
+"""What `Tally.contribute` calls a document that was kept."""
 _FORMULA = frozenset("=+-@")
 MOST_COPIES = 20
 """So many of the largest clusters of copies are remembered."""

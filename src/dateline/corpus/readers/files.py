@@ -10,6 +10,8 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from functools import lru_cache
 from gzip import BadGzipFile
 from pathlib import Path
 from typing import IO, Any, cast
@@ -37,6 +39,18 @@ def expand_paths(paths: Sequence[str]) -> tuple[str, ...]:
                 raise UserError(f"{file}: unknown kind of file; readable are {extensions()}")
             found.setdefault(file)
     return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def named_by(file: str, paths: tuple[str, ...]) -> str:
+    """Returns the first of a recipe's paths that stands for a file; empty where none can be told to."""
+    for path in paths:
+        here = path if is_remote(path) else str(Path(path).expanduser())
+        if file == here or file.startswith((f"{here.rstrip('/')}/", f"{here}!", f"{here}#")):
+            return path
+        if glob.has_magic(here) and fnmatchcase(file.partition("!")[0], here.replace("**/", "*")):
+            return path
+    return ""
 
 
 def is_remote(path: str) -> bool:

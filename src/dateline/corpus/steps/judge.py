@@ -18,6 +18,7 @@ from dateline.corpus.readers import Record, Unreadable
 from dateline.corpus.recipe import CorpusRecipe
 from dateline.corpus.steps.read import Candidate, Reason, Step, candidate_of, document_of
 from dateline.corpus.text.clean import clean_address, clean_text, clean_title, day_of
+from dateline.corpus.text.remains import CUT_OFF, NOTHING_ELSE, find_remains
 from dateline.corpus.text.words import language_of, plain_words, repeated_share, symbol_share, text_key
 from dateline.places import Outlet, load_outlet_tables, resolve
 
@@ -27,14 +28,26 @@ class Clean(Step):
 
     name = "clean"
 
+    def __init__(self, recipe: CorpusRecipe) -> None:
+        super().__init__()
+        self.year = recipe.year
+        self.remains = recipe.page_remains if recipe.newswire is None else None
+
     def look(self, document: Document, candidate: Candidate) -> Reason | None:
-        """Drops nothing."""
+        """Drops, where the recipe says so, what is cut off, or nothing but remains of a page."""
         record = candidate.record
         assert isinstance(record, Record)
         document.text = clean_text(record.text)
         candidate.url, candidate.title = clean_address(record.url), clean_title(record.title)
-        candidate.date = day_of(record.date)
-        return None
+        candidate.date = day_of(record.date, self.year)
+        if self.remains is None:
+            return None
+        stripped, candidate.remains = find_remains(document.text, candidate.title)
+        if self.remains == "keep":
+            return None
+        document.text = clean_text(stripped)
+        unwanted = (NOTHING_ELSE, CUT_OFF) if self.remains == "drop" else (NOTHING_ELSE,)
+        return next((Reason(kind) for kind in unwanted if kind in candidate.remains), None)
 
 
 class Locate(Step):
@@ -142,7 +155,7 @@ class Quality(Step):
 
 def judges(recipe: CorpusRecipe) -> list[Step]:
     """Returns the steps that a recipe asks for, in order."""
-    steps: list[Step] = [Clean(), Locate(recipe), Length(recipe), Placed(recipe)]
+    steps: list[Step] = [Clean(recipe), Locate(recipe), Length(recipe), Placed(recipe)]
     if recipe.newswire is None:
         if recipe.language is not None:
             steps.append(Language(recipe.language, recipe.language_threshold))

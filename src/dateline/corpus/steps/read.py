@@ -50,6 +50,8 @@ class Candidate:
     title: str = ""
     date: str = ""
     place: Place = NOWHERE
+    remains: tuple[str, ...] = ()
+    """What was found of the page that the text was taken from."""
     words: str = ""
     """The text as plain words, for its key and its shingles."""
     key: int = 0

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from datatrove.pipeline.base import PipelineStep
 
-from dateline.corpus.audit import Tally
+from dateline.corpus.audit import CONTRIBUTED, Tally
 from dateline.corpus.dropped import DroppedFiles, json_line
 from dateline.corpus.shards import ShardWriter
 from dateline.corpus.steps.decide import KEPT
@@ -26,9 +26,9 @@ class Shard(PipelineStep):  # type: ignore[misc]  # datatrove has no types
     type = "dateline"
     name = "shard"
 
-    def __init__(self, work: Path, groups: Sequence[Sequence[int]]) -> None:
+    def __init__(self, work: Path, groups: Sequence[Sequence[int]], paths: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self.work, self.groups = work, groups
+        self.work, self.groups, self.paths = work, groups, paths
 
     def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> None:
         """Reads the pieces of this shard once and writes what becomes of them."""
@@ -54,6 +54,7 @@ class Shard(PipelineStep):  # type: ignore[misc]  # datatrove has no types
                     if status != KEPT:
                         reason = STATUSES[status]
                         tally.drop(reason, row["country"])
+                        tally.contribute(row["source"], reason, paths=self.paths)
                         dropped.write(_dropped_row(row, reason, f"of {kept:016x}"))
                     else:
                         also_at = (url for url in copies.get(str(number), ()) if url != row["url"])
@@ -66,6 +67,7 @@ class Shard(PipelineStep):  # type: ignore[misc]  # datatrove has no types
                             signals=row["signals"],
                             review=bool(row["review"]),
                         )
+                        tally.contribute(row["source"], CONTRIBUTED, paths=self.paths)
                         if row["review"]:
                             about = {name: row[name] for name in ("id", "source", "url", "title")}
                             review.write(json_line(about | json.loads(row["review"])))

@@ -53,6 +53,7 @@ class Store(PipelineStep):  # type: ignore[misc]  # datatrove has no types
                 for document in data:
                     with self.track_time():
                         candidate = candidate_of(document)
+                        tally.note_remains(candidate.remains)
                         if candidate.dropped is None:
                             piece.write(document.text, candidate)
                             if not candidate.date and (written := _written_date(candidate)):
@@ -61,6 +62,8 @@ class Store(PipelineStep):  # type: ignore[misc]  # datatrove has no types
                             dropped.write(_dropped_row(candidate))
                             tally.drop(candidate.dropped.reason, candidate.place.country)
                             tally.note_file(candidate.record, candidate.dropped)
+                            reason = candidate.dropped.reason
+                            tally.contribute(candidate.record.source, reason, paths=self.recipe.paths)
                     beat.count()
             with self.track_time():
                 (folder / "tally.json").write_text(tally.to_json(), encoding="utf-8")

@@ -172,14 +172,24 @@ _DAY_FIRST = re.compile(r"(?:[a-z]{3,9}\.?,?\s+)?(\d{1,2})(?:st|nd|rd|th)?[\s-]+
 """RFC 2822 and prose: `Thu, 04 Mar 2021 10:00:00 +0000`, `4 March 2021`."""
 _MONTH_FIRST = re.compile(r"(?:[a-z]{3,9}\.?,\s+)?([a-z]{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(?!\d)")
 """American prose: `March 4, 2021 2:35 PM`."""
+_NO_YEAR = re.compile(
+    r"(?:[a-z]{3,9}\.?,?\s+)?(?:(?P<day>\d{1,2})(?:st|nd|rd|th)?[\s-]+(?P<month>[a-z]{3,9})|"
+    r"(?P<first>[a-z]{3,9})\.?\s+(?P<last>\d{1,2})(?:st|nd|rd|th)?)"
+    r"\.?(?:,?\s+(?:at\s+)?\d{1,2}(?::\d{2}){0,2}\s?(?:[ap]\.?m\.?)?(?:\s[a-z]{2,4})?)?"
+)
+"""Both without a year: `Jan. 26`, `Thu, 4 March, 10:00`."""
 _EPOCH = re.compile(r"-?\d{9,10}(?:\.\d+)?|\d{12,13}(?:\.0)?")
 """Seconds (9 or 10 digits) or milliseconds (12 or 13) since 1970, UTC."""
 _MONTH_NAMES = "january february march april may june july august september october november december"
 _MONTHS = tuple(_MONTH_NAMES.split())
 
 
-def day_of(written: str) -> str:
+def day_of(written: str, year: int | None = None) -> str:
     """Returns the ISO day that a string names, or an empty string where that cannot be told for certain.
+
+    Args:
+        written: as it stands in a file.
+        year: of dates that name none; without it, these are not read.
 
     Example:
         >>> day_of("Thu, 04 Mar 2021 10:00:00 +0000"), day_of("03/04/2021")
@@ -199,6 +209,8 @@ def day_of(written: str) -> str:
         return _day(int(found[3]), _month(found[2]), int(found[1]))
     if found := _MONTH_FIRST.match(text):
         return _day(int(found[3]), _month(found[1]), int(found[2]))
+    if year is not None and (found := _NO_YEAR.fullmatch(text)):
+        return _day(year, _month(found["month"] or found["first"]), int(found["day"] or found["last"]))
     return ""
 
 
