@@ -15,8 +15,9 @@ import openai
 import pytest
 
 from dateline.cli import main
-from dateline.serve.engine import Busy, Closing, Done, Engine, OutOfTime
+from dateline.serve.engine import Broken, Busy, Closing, Done, Engine, OutOfTime
 from dateline.serve.settings import Limits, read_token
+from dateline.serve.work import Delta, Step
 
 TOKEN = "0123456789abcdef-token"
 PATHS = ("/v1/models", "/v1/completions", "/v1/locate", "/metrics", "/readyz", "/openapi.json", "/", "/nothing")
@@ -67,6 +68,34 @@ def test_a_client_that_goes_away_frees_the_engine(server, stream):
     assert server.metric("dateline_waiting_requests") == 0
     assert server.metric("dateline_generated_tokens_total") - before < 900 * 240 / 2, "it was not written to the end"
     assert server.post("/v1/completions", prompt="Rain", max_tokens=2).status_code == 200
+
+
+def test_fifty_clients_that_go_away_leave_nothing_behind(server, caplog):
+    asked = {"model": "tiny", "prompt": "Rain", "max_tokens": 240, "n": 4, "stream": True}
+    end = time.monotonic() + 60
+    for seed in range(50):
+        with server.http.stream("POST", "/v1/completions", json={**asked, "seed": seed}) as answer:
+            assert answer.status_code == 200
+            next(answer.iter_lines())
+        assert time.monotonic() < end, f"{seed} clients were served in a minute"
+    server.eventually("dateline_active_requests", 0)
+    assert server.metric("dateline_waiting_requests") == 0
+    assert not caplog.records
+
+
+def test_a_stream_with_much_to_say_lets_others_in(start, model, monkeypatch, caplog):
+    """Its messages are there before they are sent, so nothing in the sending waits by itself."""
+    total = 20_000
+    step = Step((Delta(0, "word ", (), None),), 0, 1)
+    monkeypatch.setattr("dateline.serve.work.complete", lambda *given: (step for _ in range(total)))
+    with start(Limits()) as server:
+        asked = {"model": "tiny", "prompt": "Rain", "stream": True}
+        with server.http.stream("POST", "/v1/completions", json=asked) as answer:
+            next(answer.iter_lines())
+            assert server.metric("dateline_generated_tokens_total") < total / 2
+        server.eventually("dateline_active_requests", 0)
+        assert server.metric("dateline_generated_tokens_total") < total, "no one was there to read the rest"
+    assert not [one for one in caplog.records if "socket.send" in one.message]
 
 
 def test_a_full_queue_is_a_429(start):
@@ -183,6 +212,29 @@ def test_the_engine_closes_what_it_drops():
     engine.submit(endless(), 0.05, said.append)
     engine.close()
     assert isinstance(said[-1], OutOfTime)
+
+
+def test_the_engine_outlives_what_fails_in_it(caplog):
+    engine, said = Engine(concurrent=1, waiting=3), []
+
+    def stubborn():
+        try:
+            while True:
+                time.sleep(0.005)
+                yield "still here"
+        finally:
+            raise RuntimeError("no end")
+
+    def hopeless():
+        raise SystemExit
+        yield
+
+    engine.submit(stubborn(), 0.05, said.append)
+    engine.submit(hopeless(), 10, said.append)
+    engine.submit(iter(["well"]), 10, said.append)
+    engine.close()
+    assert [type(one) for one in said if one != "still here"] == [Broken, Broken, str, Done]
+    assert [record.message.split()[0] for record in caplog.records] == ["RuntimeError", "SystemExit"]
 
 
 def test_tokens_from_file_and_environment(tmp_path, capsys, folder):

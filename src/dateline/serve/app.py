@@ -8,7 +8,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -284,6 +284,7 @@ class _Server:
                 if message.deltas:
                     choices = [form.part(delta) for delta in message.deltas]
                     yield _event(form.frame(choices) | ({"usage": None} if usage else {}))
+                await asyncio.sleep(0)  # a queue with messages and a socket with room would not let the loop go on
                 message = await messages.get()
             if usage:
                 yield _event(form.frame([]) | {"usage": form.usage()})
@@ -306,7 +307,8 @@ class _Server:
             if fresh and not isinstance(message, Exception):
                 self._metrics.first.observe(time.monotonic() - arrived)
             fresh = False
-            loop.call_soon_threadsafe(messages.put_nowait, message)
+            with suppress(RuntimeError):  # of a closed event loop: no one is left to tell
+                loop.call_soon_threadsafe(messages.put_nowait, message)
 
         try:
             return self._engine.submit(events, self._limits.seconds, send), messages

@@ -13,7 +13,6 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +54,7 @@ class Job:
     deadline: float
     """Of `time.monotonic`."""
     send: Callable[[Message], None]
-    """Called in the thread of the engine."""
+    """Called in the thread of the engine; must not raise or wait."""
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def cancel(self) -> None:
@@ -97,7 +96,7 @@ class Engine:
         Args:
             events: what is computed, an event at a time.
             seconds: after which it is given up, waiting included.
-            send: takes every message about it, in the thread of the engine.
+            send: takes every message about it, in the thread of the engine; must not raise or wait.
 
         Raises:
             Busy: where too many wait.
@@ -122,42 +121,44 @@ class Engine:
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not self._queue and not self._active and not self._closing:
-                    self._changed.wait()
-                while self._queue and len(self._active) < self.concurrent:
-                    self._active.append(self._queue.popleft())
-                if not self._active:
-                    return
-                job = self._active[0]
+        while (job := self._next()) is not None:
             last = self._step(job)
-            if last is not None:
-                job.events.close()
-            with self._changed:
+            with self._changed:  # there is room again before the client hears of it
                 self._active.popleft()
                 if last is None:
                     self._active.append(job)
-            if last is not None:  # there is room again before the client hears of it
-                with suppress(RuntimeError):  # of a closed event loop: no one is left to tell
-                    job.send(last)
+            if last is not None:
+                job.send(last)
+
+    def _next(self) -> Job | None:
+        """Waits for work and returns the request whose turn it is; None where all is done and no more will come."""
+        with self._changed:
+            while not self._queue and not self._active and not self._closing:
+                self._changed.wait()
+            while self._queue and len(self._active) < self.concurrent:
+                self._active.append(self._queue.popleft())
+            return self._active[0] if self._active else None
 
     def _step(self, job: Job) -> Message:
-        """Computes one event; returns the last message about the request, or None where there may be more events."""
-        if job.cancelled.is_set():
-            return Done()
-        if time.monotonic() > job.deadline:
-            return OutOfTime()
+        """Computes one event; returns the last message about the request, or None where there may be more events.
+
+        Nothing that a request does ends the thread, on which all others wait.
+        """
+        last: Message
         try:
-            job.send(next(job.events))
+            if not job.cancelled.is_set() and time.monotonic() <= job.deadline:
+                job.send(next(job.events))
+                return None
+            last = Done() if job.cancelled.is_set() else OutOfTime()
+            job.events.close()
         except StopIteration:
-            return Done()
+            last = Done()
         except UserError as error:
-            return error
-        except Exception as error:
+            last = error
+        except BaseException as error:
             log_failure(error)
-            return Broken()
-        return None
+            last = Broken()
+        return last
 
 
 def log_failure(error: BaseException) -> None:
