@@ -68,6 +68,7 @@ BAD = {
     "score of many": ("/v1/score", {"input": "Rain", "place": "marginal"}, "a score is under one place"),
     "compare": ("/v1/compare", {"prompt": "Rain", "places": []}, "field 'places'"),
     "compared mixture": ("/v1/compare", {"prompt": "Rain", "places": ["marginal"]}, "many places at once"),
+    "foreign tokens": ("/detokenize", {"tokens": [259]}, "tokens has token 259; the model knows tokens 0 to 258"),
     "compared length": ("/v1/compare", {"prompt": "Rain", "places": ["ng"], "max_tokens": 900}, "at most 240"),
 }  # fmt: skip
 

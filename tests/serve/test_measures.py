@@ -46,6 +46,17 @@ def test_compare(server, model):
     assert [nats for _, nats in said] == pytest.approx([token.nats for token in first.gains], abs=1e-5)
 
 
-def test_tokenize(server, model):
-    answer = server.post("/tokenize", prompt="a<eos>").json()
-    assert answer == {"count": 6, "max_model_len": 256, "tokens": model.subject.encode(["a<eos>"])[0].tolist()}
+def test_tokenize_and_detokenize_are_those_of_the_tokenizer(server, model):
+    answer = server.post("/tokenize", prompt="<bos>a é<eos>", add_special_tokens=False).json()
+    ids = answer["tokens"]
+    assert answer == {"count": 6, "max_model_len": 256, "tokens": ids}
+    assert (ids[0], ids[-1]) == (model.subject.bos, model.subject.tokenizer.eos_token_id)
+    assert ids[1:-1] == model.subject.encode(["a é"])[0].tolist()
+    assert server.post("/tokenize", prompt="a").json()["tokens"] == [model.subject.bos, ids[1]]
+    assert server.post("/detokenize", tokens=ids).json() == {"prompt": "<bos>a é<eos>"}
+
+
+def test_tokenizer_info(server, model):
+    info = server.http.get("/tokenizer_info").json()
+    assert (info["bos_token"], info["eos_token"], info["model_max_length"]) == ("<bos>", "<eos>", 256)
+    assert info["chat_template"] == model.subject.tokenizer.chat_template

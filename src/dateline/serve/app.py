@@ -32,6 +32,7 @@ from dateline.serve.bodies import (
     ChatMessage,
     CompareBody,
     CompletionBody,
+    DetokenizeBody,
     LocateBody,
     Modelled,
     PlaceField,
@@ -57,6 +58,7 @@ BODIES: dict[str, type[Body]] = {
     "/v1/score": ScoreBody,
     "/v1/compare": CompareBody,
     "/tokenize": TokenizeBody,
+    "/detokenize": DetokenizeBody,
 }
 
 
@@ -130,11 +132,13 @@ def make_app(model: Model, name: str, limits: Limits, token: str | None = None) 
         ("/v1/score", server.score),
         ("/v1/compare", server.compare),
         ("/tokenize", server.tokenize),
+        ("/detokenize", server.detokenize),
     ):
         app.post(path, response_model=None)(function)
     for path, reader in (
         ("/v1/models", server.models),
         ("/v1/models/{name:path}", server.model_named),
+        ("/tokenizer_info", server.tokenizer_info),
         ("/healthz", server.healthz),
         ("/readyz", server.readyz),
         ("/metrics", server.metrics_page),
@@ -216,11 +220,22 @@ class _Server:
         return JSONResponse({"object": "list", "model": body.model, "prompt": body.prompt, "data": data})
 
     async def tokenize(self, body: TokenizeBody, request: Request) -> Response:
-        """Returns the tokens of a text, without BOS."""
+        """Returns the tokens of a text."""
         if body.model is not None:
             self._alias(body.model)
-        (ids,) = await self._all(request, work.tokenize(self._model, body.prompt))
+        (ids,) = await self._all(request, work.tokenize(self._model, body))
         return JSONResponse({"count": len(ids), "max_model_len": self._model.subject.positions, "tokens": ids})
+
+    async def detokenize(self, body: DetokenizeBody, request: Request) -> Response:
+        """Returns the text of tokens."""
+        if body.model is not None:
+            self._alias(body.model)
+        (text,) = await self._all(request, work.detokenize(self._model, body))
+        return JSONResponse({"prompt": text})
+
+    async def tokenizer_info(self) -> dict[str, Any]:
+        """Special tokens and chat template."""
+        return work.tokenizer_info(self._model)
 
     def _entry(self, name: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": self._started, "owned_by": "dateline"}

@@ -193,9 +193,20 @@ class CompareBody(Modelled):
 
 
 class TokenizeBody(Body):
-    """`/tokenize`."""
+    """`/tokenize`, as vLLM has it."""
 
     prompt: str
-    """A text, which is read without BOS; special tokens spelled in it are read as text."""
+    """A text. Unlike in all other paths, what spells a special token is that token."""
+    add_special_tokens: bool = True
+    """Put BOS in front, where the tokenizer does so."""
+    model: str | None = None
+    """Name of the model."""
+
+
+class DetokenizeBody(Body):
+    """`/detokenize`, as vLLM has it."""
+
+    tokens: list[int]
+    """Token ids."""
     model: str | None = None
     """Name of the model."""

@@ -29,7 +29,17 @@ from dateline.generate.decode import (
     steps,
 )
 from dateline.generate.sampling import Sampling
-from dateline.serve.bodies import ChatBody, CompareBody, CompletionBody, LocateBody, PlaceField, ScoreBody, Steered
+from dateline.serve.bodies import (
+    ChatBody,
+    CompareBody,
+    CompletionBody,
+    DetokenizeBody,
+    LocateBody,
+    PlaceField,
+    ScoreBody,
+    Steered,
+    TokenizeBody,
+)
 from dateline.serve.settings import Limits
 
 NONE = "none"
@@ -157,9 +167,30 @@ def compare(model: Model, body: CompareBody, limits: Limits) -> Generator[Genera
         yield made
 
 
-def tokenize(model: Model, text: str) -> Generator[list[int], None, None]:
-    """Returns the tokens of a text."""
-    yield model.subject.encode([text])[0].tolist()
+def tokenize(model: Model, body: TokenizeBody) -> Generator[list[int], None, None]:
+    """Returns the tokens of a text as the tokenizer has them, special ones among them."""
+    yield [
+        int(one) for one in model.subject.tokenizer(body.prompt, add_special_tokens=body.add_special_tokens).input_ids
+    ]
+
+
+def detokenize(model: Model, body: DetokenizeBody) -> Generator[str, None, None]:
+    """Returns the text of tokens, special ones among them."""
+    _check_ids(model, body.tokens, "tokens")
+    yield str(model.subject.tokenizer.decode(body.tokens, clean_up_tokenization_spaces=False))
+
+
+def tokenizer_info(model: Model) -> dict[str, Any]:
+    """Returns what a client has to know to put prompts together."""
+    tokenizer = model.subject.tokenizer
+    tokens = {name: getattr(tokenizer, name) for name in ("bos_token", "eos_token", "pad_token", "unk_token")}
+    template = tokenizer.chat_template if has_chat_template(model) else None
+    return {
+        "tokenizer_class": type(tokenizer).__name__,
+        **tokens,
+        "chat_template": template,
+        "model_max_length": model.subject.positions,
+    }
 
 
 def has_chat_template(model: Model) -> bool:
@@ -292,12 +323,16 @@ def _prompts(
             prompts.append(one)
             opened.append(False)
             continue
-        wrong = next((token for token in one if not 0 <= token < model.subject.vocabulary), None)
-        if wrong is not None:
-            raise UserError(f"{which} has token {wrong}; the model knows tokens 0 to {model.subject.vocabulary - 1}")
+        _check_ids(model, one, which)
         opened.append(one[0] == model.subject.bos)
         prompts.append(np.array(one[opened[-1] :], dtype=np.int32))
     return prompts, opened
+
+
+def _check_ids(model: Model, ids: Sequence[int], what: str) -> None:
+    wrong = next((token for token in ids if not 0 <= token < model.subject.vocabulary), None)
+    if wrong is not None:
+        raise UserError(f"{what} has token {wrong}; the model knows tokens 0 to {model.subject.vocabulary - 1}")
 
 
 def _conversation(model: Model, body: ChatBody, place: PlaceLike) -> npt.NDArray[np.int32]:
