@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -60,6 +61,21 @@ BODIES: dict[str, type[Body]] = {
     "/tokenize": TokenizeBody,
     "/detokenize": DetokenizeBody,
 }
+
+
+PAGE = Path(__file__).parent / "page"
+"""Files of the page; the browser asks for each by its name under `/page/`."""
+PAGE_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+}
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
 
 
 class Refusal(Exception):
@@ -144,6 +160,7 @@ def make_app(model: Model, name: str, limits: Limits, token: str | None = None) 
         ("/metrics", server.metrics_page),
     ):
         app.get(path, response_model=None)(reader)
+    _add_page(app)
     return Guard(app, token, limits.body_bytes, metrics.count)
 
 
@@ -524,6 +541,23 @@ def _refusal(error: Exception) -> Refusal:
         return Refusal(504, message, "timeout_error", code="timeout")
     assert isinstance(error, Broken)
     return Refusal(500, "something failed in the server; its log says where", "server_error")
+
+
+def _add_page(app: FastAPI) -> None:
+    """Serves the files of the page, and nothing else of its folder."""
+    files = {path.name: path.read_bytes() for path in PAGE.iterdir() if path.suffix in PAGE_TYPES}
+
+    async def file(name: str) -> Response:
+        if name not in files:
+            raise HTTPException(404)
+        kind = PAGE_TYPES[Path(name).suffix]
+        return Response(files[name], media_type=kind, headers={"Content-Security-Policy": PAGE_POLICY})
+
+    async def index() -> Response:
+        return await file("index.html")
+
+    app.get("/", include_in_schema=False, response_model=None)(index)
+    app.get("/page/{name}", include_in_schema=False, response_model=None)(file)
 
 
 def _add_errors(app: FastAPI) -> None:

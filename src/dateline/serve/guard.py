@@ -62,7 +62,7 @@ class Guard:
                 started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)  # the page has a content-security policy of its own
                 self.count(scope, message["status"])
             await send(message)
             finished = message["type"] == "http.response.body" and not message.get("more_body")
