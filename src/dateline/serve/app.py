@@ -34,6 +34,7 @@ from dateline.serve.bodies import (
     CompareBody,
     CompletionBody,
     DetokenizeBody,
+    ErrorAnswer,
     LocateBody,
     Modelled,
     PlaceField,
@@ -63,6 +64,21 @@ BODIES: dict[str, type[Body]] = {
 }
 
 
+ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {
+        "model": ErrorAnswer,
+        "description": "400 for what is wrong with the request, 401 without the token, 403 for a foreign host, 404 "
+        "for a model that is not here, 413 for a body that is too large, 429 with Retry-After where too many wait",
+    },
+    "5XX": {
+        "model": ErrorAnswer,
+        "description": "500 for a mistake of the server, 503 while it shuts down, 504 for what takes too long",
+    },
+}
+"""What the OpenAPI schema says of errors."""
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The text, in one piece or as server-sent events", "content": {"text/event-stream": {}}}
+}
 PAGE = Path(__file__).parent / "page"
 """Files of the page; the browser asks for each by its name under `/page/`."""
 PAGE_TYPES = {
@@ -141,25 +157,25 @@ def make_app(model: Model, name: str, limits: Limits, token: str | None = None) 
     )
     _add_errors(app)
     server = _Server(model, name, limits, engine, metrics)
-    for path, function in (
-        ("/v1/completions", server.completions),
-        ("/v1/chat/completions", server.chat),
-        ("/v1/locate", server.locate),
-        ("/v1/score", server.score),
-        ("/v1/compare", server.compare),
-        ("/tokenize", server.tokenize),
-        ("/detokenize", server.detokenize),
+    for path, function, said in (
+        ("/v1/completions", server.completions, ERRORS | STREAMED),
+        ("/v1/chat/completions", server.chat, ERRORS | STREAMED),
+        ("/v1/locate", server.locate, ERRORS),
+        ("/v1/score", server.score, ERRORS),
+        ("/v1/compare", server.compare, ERRORS),
+        ("/tokenize", server.tokenize, ERRORS),
+        ("/detokenize", server.detokenize, ERRORS),
     ):
-        app.post(path, response_model=None)(function)
+        app.post(path, response_model=None, responses=said)(function)
     for path, reader in (
         ("/v1/models", server.models),
         ("/v1/models/{name:path}", server.model_named),
         ("/tokenizer_info", server.tokenizer_info),
         ("/healthz", server.healthz),
         ("/readyz", server.readyz),
-        ("/metrics", server.metrics_page),
     ):
-        app.get(path, response_model=None)(reader)
+        app.get(path, response_model=None, responses=ERRORS)(reader)
+    app.get("/metrics", response_class=PlainTextResponse, responses=ERRORS)(server.metrics_page)
     _add_page(app)
     return Guard(app, token, limits.body_bytes, metrics.count)
 

@@ -210,3 +210,24 @@ class DetokenizeBody(Body):
     """Token ids."""
     model: str | None = None
     """Name of the model."""
+
+
+class Problem(BaseModel):
+    """What went wrong."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    message: str
+    """What, where, and what to do, in one line."""
+    type: str
+    """`invalid_request_error`, `authentication_error`, `rate_limit_error`, `timeout_error` or `server_error`."""
+    param: str | None
+    """The field that it is about."""
+    code: str | None
+    """As OpenAI has it, where there is one."""
+
+
+class ErrorAnswer(BaseModel):
+    """Every answer with a status of 400 and above."""
+
+    error: Problem
