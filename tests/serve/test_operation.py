@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -96,6 +97,62 @@ def test_a_stream_with_much_to_say_lets_others_in(start, model, monkeypatch, cap
         server.eventually("dateline_active_requests", 0)
         assert server.metric("dateline_generated_tokens_total") < total, "no one was there to read the rest"
     assert not [one for one in caplog.records if "socket.send" in one.message]
+
+
+def opened(server, words=b""):
+    """A connection that has sent so much and no more."""
+    host, port = server.url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=20)
+    connection.sendall(words)
+    return connection
+
+
+HEAD = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+def test_two_hundred_idle_connections(start, model):
+    """Silent ones, half a head, half a body: the others are served, and the server ends in time."""
+    with start(Limits()) as server:
+        kinds = (b"", HEAD, HEAD + b'Content-Length: 50\r\n\r\n{"model"')
+        idle = [opened(server, kinds[number % 3]) for number in range(201)]
+        before = time.monotonic()
+        for _ in range(3):
+            assert server.post("/v1/completions", prompt="Rain", max_tokens=3).status_code == 200
+        assert time.monotonic() - before < 10
+        for connection in idle[:100]:
+            connection.close()
+        assert server.post("/v1/completions", prompt="Rain", max_tokens=3).status_code == 200
+    for connection in idle:
+        connection.close()
+
+
+def test_a_body_that_does_not_arrive_is_a_408(start):
+    with start(Limits(seconds=0.3)) as server, opened(server, HEAD + b"Content-Length: 50\r\n\r\n{") as connection:
+        answer = connection.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"did not arrive in the time of a request" in answer + connection.recv(4096)
+
+
+def test_a_slow_reader_gets_all_and_holds_up_no_one(start, model, monkeypatch):
+    total = 40_000
+    step = Step((Delta(0, "word ", (), None),), 0, 1)
+    body = json.dumps({"model": "tiny", "prompt": "Rain", "stream": True}).encode()
+    with start(Limits()) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr("dateline.serve.work.complete", lambda *given: (step for _ in range(total)))
+            connection = opened(server, HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            said = connection.recv(1000)
+        assert said.startswith(b"HTTP/1.1 200 ")
+        server.eventually("dateline_active_requests", 0)
+        assert server.post("/v1/completions", prompt="Rain", max_tokens=3).status_code == 200
+        assert server.metric("dateline_generated_tokens_total") < total, "it waits for its reader"
+        while not said.endswith(b"0\r\n\r\n"):
+            more = connection.recv(1 << 20)
+            assert more, "it broke off"
+            said += more
+        connection.close()
+    assert said.count(b'"text": "word "') == total
+    assert b"data: [DONE]" in said
 
 
 def test_a_full_queue_is_a_429(start):

@@ -68,7 +68,8 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     "4XX": {
         "model": ErrorAnswer,
         "description": "400 for what is wrong with the request, 401 without the token, 403 for a foreign host, 404 "
-        "for a model that is not here, 413 for a body that is too large, 429 with Retry-After where too many wait",
+        "for a model that is not here, 408 for a body that is too slow, 413 for one that is too large, 429 with "
+        "Retry-After where too many wait",
     },
     "5XX": {
         "model": ErrorAnswer,
@@ -177,7 +178,7 @@ def make_app(model: Model, name: str, limits: Limits, token: str | None = None) 
         app.get(path, response_model=None, responses=ERRORS)(reader)
     app.get("/metrics", response_class=PlainTextResponse, responses=ERRORS)(server.metrics_page)
     _add_page(app)
-    return Guard(app, token, limits.body_bytes, metrics.count)
+    return Guard(app, token, limits.body_bytes, limits.seconds, metrics.count)
 
 
 class _Server:
@@ -594,6 +595,7 @@ def _add_errors(app: FastAPI) -> None:
             400: "the body is no JSON; send an object, with 'Content-Type: application/json'",
             404: f"there is no path {request.url.path[:80]}; the paths are in /openapi.json",
             405: f"{request.method} is not the method of this path",
+            408: "the body did not arrive in the time of a request",
             413: "the body is larger than this server takes",
         }
         message = messages.get(error.status_code, str(error.detail))

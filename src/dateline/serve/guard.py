@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 from collections.abc import Callable
@@ -39,11 +40,14 @@ class Guard:
         token: that clients must show, or None. Without one, the server is on a loopback address, and only requests that
             name this machine as their host are let through: a web page elsewhere cannot reach it by a name of its own.
         body_bytes: of a request, at most.
+        seconds: in which a body must be there.
         count: called with scope and status of every answer.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, body_bytes: int, count: Callable[[Scope, int], None]) -> None:
-        self.app, self.token, self.body_bytes, self.count = app, token, body_bytes, count
+    def __init__(
+        self, app: ASGIApp, token: str | None, body_bytes: int, seconds: float, count: Callable[[Scope, int], None]
+    ) -> None:
+        self.app, self.token, self.body_bytes, self.seconds, self.count = app, token, body_bytes, seconds, count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -67,11 +71,17 @@ class Guard:
             await send(message)
             finished = message["type"] == "http.response.body" and not message.get("more_body")
 
-        taken = 0
+        taken, whole = 0, False
+        deadline = asyncio.get_running_loop().time() + self.seconds
 
         async def limited() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, whole
+            try:
+                async with asyncio.timeout_at(None if whole else deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408) from None
+            whole = not message.get("more_body")
             taken += len(message.get("body", b""))
             if taken > self.body_bytes:
                 raise HTTPException(413)
