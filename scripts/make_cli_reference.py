@@ -31,7 +31,8 @@ PLAIN = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": 
 NESTED = {
     "eval": tuple(f"eval {measure}" for measure in MEASURES),
     "audit": ("audit mcq",),
-    "corpus": ("corpus inspect",),
+    "benchmark": ("benchmark build", "benchmark review", "benchmark apply"),
+    "corpus": ("corpus inspect", "corpus diff"),
     "outlets": ("outlets learn",),
     "export": ("export check",),
 }
@@ -195,7 +196,7 @@ def default_of(field: Any, inner: list[type[Section]]) -> str:
     if inner and field.default is not None:
         return "its defaults"
     value = list(field.default) if isinstance(field.default, tuple) else field.default
-    return f"`{json.dumps(value)}`"
+    return f"`{json.dumps(value, default=str)}`"
 
 
 def cell(text: str) -> str:

@@ -12,12 +12,26 @@ import hypothesis
 import pytest
 import torch
 
+from dateline.corpus import CorpusRecipe, corpus_stage
+
 hypothesis.settings.register_profile("dateline", deadline=None, max_examples=30)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=500)
 hypothesis.settings.load_profile("dateline")
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def held_out_news(tmp_path_factory):
+    """A corpus of newswire articles, most of which are held out. Read only."""
+    recipe = CorpusRecipe(
+        newswire={"articles": 1_400, "seed": 5}, splits={"train": 0.1, "validation": 0.1, "test": 0.8}
+    )
+    folder = tmp_path_factory.mktemp("news") / "corpus"
+    corpus_stage(recipe).make(folder)
+    return folder
+
 
 LONGEST = (
     "experiment/test_jobs", "experiment/test_run", "train/test_loop", "end_to_end/test_readme", "train/test_parallel",

@@ -116,6 +116,10 @@ def test_a_recipe_is_frozen(load):
             "r.yaml:1: values.1: must be a whole number (given: 'x')",
         ),
         ("groups: a,b\n", "r.yaml:1: groups: must be a list, written a,b or [a, b] (given: 'a,b')"),
+        (
+            "seed: 1\ntrain:  # all defaults\n",
+            "r.yaml:2: 'train' has no value; give one, or write null for none, {} for a section of defaults",
+        ),
         ("- 1\n", "r.yaml:1: a recipe is a mapping of sections, not a list"),
         ("seed: 1\nseed\n", "r.yaml:3: not valid YAML: could not find expected ':'"),
         ("seed: 1\n---\nseed: 2\n", "r.yaml:2: not valid YAML: but found another document"),

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -18,12 +19,14 @@ IMPORTED = {"np": np, "Metadata": Metadata, "byte_tokenizer": byte_tokenizer, "j
     ("module", "names"),
     [
         ("benchmark.checks", ["parse_quota"]),
+        ("benchmark.facts", ["sentences"]),
+        ("benchmark.recipe", ["BuildOptions.wanted"]),
         ("conditions.counterfactual", ["parse_condition", "Conditioner"]),
         ("conditions.dropout", ["shown_fields"]),
         ("conditions.template", ["render", "template"]),
         ("corpus.duplicates.shingles", ["shingle_hashes"]),
-        ("corpus.newswire.grammar", ["Grammar"]),
-        ("corpus.newswire.wire", ["Newswire"]),
+        ("corpus.newswire.grammar", ["Grammar", "Grammar.derivation"]),
+        ("corpus.newswire.wire", ["Newswire", "demonym"]),
         ("corpus.text.clean", ["clean_text", "day_of"]),
         ("corpus.text.remains", ["find_remains"]),
         ("corpus.text.words", ["plain_words"]),
@@ -39,6 +42,7 @@ IMPORTED = {"np": np, "Metadata": Metadata, "byte_tokenizer": byte_tokenizer, "j
         ("places.url", ["parse_url"]),
         ("statistics.bootstrap", ["micro_average", "paired_difference", "ratio_difference"]),
         ("statistics.hypothesis_tests", ["chi_square_uniform"]),
+        ("statistics.intervals", ["kappa"]),
         ("statistics.seeds", ["seed_spread"]),
         ("tokens.tokenizer", ["encode_texts"]),
         ("train.optim", ["factor"]),
@@ -48,7 +52,7 @@ def test_examples_are_true(module, names):
     found = importlib.import_module(f"dateline.{module}")
     for name in names:
         example = doctest.DocTestParser().get_doctest(
-            getattr(found, name).__doc__, {**vars(found), **IMPORTED}, name, None, None
+            attrgetter(name)(found).__doc__, {**vars(found), **IMPORTED}, name, None, None
         )
         said = []
         ran = doctest.DocTestRunner().run(example, out=said.append)

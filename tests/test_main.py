@@ -20,6 +20,7 @@ HELP = [
     *(["eval", measure] for measure in MEASURES),
     ["audit", "mcq"],
     ["corpus", "inspect"],
+    ["corpus", "diff"],
     ["export", "check"],
     ["outlets", "learn"],
 ]

@@ -307,6 +307,12 @@ def _parse(text: str, source: str) -> tuple[dict[str, Any], dict[Location, int]]
             return result
         if isinstance(node, yaml.SequenceNode):
             return [walk(item, (*at, index)) for index, item in enumerate(node.value)]
+        if at and not node.value and isinstance(node, yaml.ScalarNode) and node.style is None:
+            key = ".".join(map(str, at))
+            raise UserError(
+                f"{source}:{node.start_mark.line + 1}: '{key}' has no value; give one, or write null for none, "
+                "{} for a section of defaults"
+            )
         try:
             return loader.construct_object(node, deep=True)
         except ValueError as error:  # a date such as 2021-13-45
@@ -339,6 +345,8 @@ def _explain(
     first = problems[0]
     # of a union, pydantic names the branch as well: `weights.literal['equal','natural']`
     location: Location = tuple(part for part in first["loc"] if "[" not in str(part))
+    if not location and (named := _NAMED.match(first["msg"])):
+        return f"{_whence(named, source, lines, options)}: {first['msg'].removeprefix('Value error, ')}"
     given = next((location[:n] for n in range(len(location), 0, -1) if location[:n] in options), ())
     below = [option for at, option in options.items() if location and at[: len(location)] == location]
     if given:
@@ -364,6 +372,22 @@ def _explain(
         message = f"{where}: {name}: {text}" if name else f"{where}: {text}"
         message += "" if whole else f" (given: {shown})"
     return message + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+
+
+_KEY = r"[\w-]+(?:\.[\w-]+)*"
+_NAMED = re.compile(rf"Value error, ({_KEY})(?:[:,] ({_KEY}):)? ?")
+"""The keys that the message of a check begins with: `evaluate.compare:`, `runs.plain: model.size:`."""
+
+
+def _whence(named: re.Match[str], source: str, lines: Mapping[Location, int], options: Mapping[Location, str]) -> str:
+    """Returns the option, or the file and the line where one is certain, that a check of the whole recipe speaks of."""
+    whole, inner = tuple(named[1].split(".")), tuple((named[2] or "").split("."))
+    parts = [whole[:n] for n in range(len(whole), 0, -1)]
+    ends = [at for at in (*options, *lines) if named[2] and at[-len(inner) :] == inner]
+    if option := next((options[at] for at in (*ends, *parts) if at in options), ""):
+        return option
+    at = ends[0] if len(ends) == 1 else None if ends else next((at for at in parts if at in lines), None)
+    return source if at is None else f"{source}:{lines[at]}"
 
 
 _KINDS = {

@@ -64,6 +64,76 @@ def test_how_answers_are_written_is_decided_for_the_whole_file(write):
     assert [question.answer for question in letters] == [0, 2, 1]
 
 
+CASES = Path(__file__).parents[1] / "cases" / "questions"
+
+
+@pytest.mark.parametrize(("name", "answers"), [("arc", [1]), ("lower", [1, 1]), ("strindex", [0, 1, 2, 3, 0, 1])])
+def test_files_of_other_benchmarks_are_read_as_they_are(name, answers):
+    assert [question.answer for question in read_questions(CASES / f"{name}.jsonl")] == answers
+
+
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        ({"choices": {"text": ["Accra", "Tema", "Kumasi"], "label": ["1", "2", "3"]}}, "2"),
+        ({"choices": {"text": ["Accra", "Tema", "Kumasi"], "label": ["D", "A", "B"]}}, "A"),
+        (
+            {"choices": [{"label": "A", "text": "Accra"}, {"label": "B", "text": "Tema"}, {"label": "C", "text": "K"}]},
+            "B",
+        ),
+        ({"options": {"A": "Accra", "B": "Tema", "C": "Kumasi"}}, "B"),
+        ({"question": {"stem": "Which?", "choices": [{"label": "A", "text": "a"}, {"label": "B", "text": "b"}]}}, "B"),
+        ({"endings": ["Accra", "Tema", "Kumasi"], "ctx": "The capital is", "question": None}, "Tema"),
+        ({"prompt_option_a": "Accra", "prompt_option_b": "Tema"}, "b)"),
+        ({"opa": "Accra", "opb": "Tema"}, "[B]"),
+        ({"option1": "Accra", "option2": "Tema"}, "2"),
+        ({"option_1": "Accra", "option_2": "Tema", "option_3": ""}, "Tema"),
+        ({"options": ["Accra", "Tema"]}, "B. Tema"),
+        ({"options": ["Accra", "Tema"]}, "(B)"),
+    ],
+)
+def test_layouts_of_other_benchmarks(write, options, answer):
+    changes = {"options": None, "correct_answer": None, "answerKey": answer, **options}
+    (question,) = read_questions(write(item(**changes)))
+    assert question.answer == 1
+    assert question.question in ("Which city is the capital?", "Which?", "The capital is")
+    assert all(question.options)
+
+
+@pytest.mark.parametrize(
+    ("rows", "ways"),
+    [
+        ([{"options": ["D", "C", "B", "A"], "answer": "B"}], "answer_text or answer_letter"),
+        ([{"options": ["x", "y", "z"], "answer": "1"}] * 2, "answer_index or answer_number"),
+        ([{"options": ["2", "1", "0"], "answer": 2}], "answer_text or answer_index"),
+    ],
+)
+def test_answers_that_may_mean_two_options_are_refused_unless_their_column_says_which(write, rows, ways):
+    rows = [item(correct_answer=None, **row) for row in rows]
+    with pytest.raises(UserError, match=rf"is option \d, as .* option \d; rename the column 'answer' of .* to {ways}$"):
+        read_questions(write(*rows))
+    found = []
+    for name in ways.split(" or "):
+        renamed = [{name if key == "answer" else key: value for key, value in row.items()} for row in rows]
+        found.append(read_questions(write(*renamed))[0].answer)
+    assert found[0] != found[1]
+    with pytest.raises(UserError, match=r"letters\.jsonl:1: 'B' as text of an option is option 3"):
+        read_questions(CASES / "letters.jsonl")
+
+
+def test_a_number_counts_from_one_where_only_that_fits_all(write):
+    rows = [item(correct_answer=number) for number in (1, 2, 3)]
+    assert [question.answer for question in read_questions(write(*rows))] == [0, 1, 2]
+    assert [question.answer for question in read_questions(write(*rows[:2]))] == [1, 2]
+
+
+def test_an_option_missing_in_the_middle_moves_no_letter(write):
+    rows = [item(options=None, A="Accra", B=second, C="Kumasi", correct_answer="C") for second in ("Tema", "")]
+    found = read_question_set(write(*rows))
+    assert [(problem.where[-1], problem.kind) for problem in found.problems] == [("2", "options")]
+    assert [question.answer for question in found.questions] == [2, 2]
+
+
 def test_numbers_may_be_options(write):
     (question,) = read_questions(write(item(options=[1957, 1960, 1963], correct_answer=1957)))
     assert (question.options, question.answer) == (("1957", "1960", "1963"), 0)

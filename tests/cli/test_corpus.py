@@ -146,7 +146,8 @@ def test_nothing_left_is_an_error_of_one_line(dateline: Run, tmp_path: Path) -> 
     said = dateline("corpus", tmp_path / "in.jsonl", "--out", tmp_path / "out", "--workers", "1")
     assert said.code == 2
     assert said.err.splitlines()[-1] == (
-        "dateline: no usable document is left of 1 read; dropped most often: too short 1"
+        "dateline: no usable document is left of 1 read; dropped most often: too short 1; "
+        f"each of them is in {tmp_path / 'out' / 'dropped'}"
     )
 
 
@@ -318,6 +319,23 @@ def test_the_page_can_be_written_again(dateline: Run, built: Path, tmp_path: Pat
     assert "Nigeria" in first
     dateline("corpus", "inspect", folder, "--html")
     assert (folder / "corpus.html").read_text() == first
+
+
+def test_two_versions_are_compared(dateline: Run, corpus: Path, tmp_path: Path) -> None:
+    articles = [article(n, "ng") for n in (0, 3, 6, 50, 51)] + [article(99, "fr")]
+    newer = write_corpus(tmp_path / "newer", articles)
+    said = dateline("corpus", "diff", corpus, newer, "--outlets", "1")
+    assert said.code == 0, said.err
+    lines = said.out.splitlines()
+    assert lines[0] == f"{corpus}: 25 documents; {newer}: 6"
+    assert lines[1] == "  4 same, 2 came, 21 went, 0 changed"
+    assert [line.split() for line in lines if line.startswith("ng ")] == [["ng", "8", "5", "3", "2", "5", "0"]]
+    assert "22 more outlets; --outlets N prints more, --json all" in lines
+    found = json.loads(dateline("corpus", "diff", corpus, newer, "--json").out)
+    assert found["documents"]["went"] == 21
+    assert found["outlets"]["paper50.com"]["came"] == 1
+    assert dateline("corpus", "diff", corpus, tmp_path).code == 2
+    assert "did you mean 'diff'?" in dateline("corpus", "dif", corpus, newer).err
 
 
 def test_a_folder_of_that_name_is_a_path_like_any_other(

@@ -34,7 +34,12 @@ def test_stopped_and_resumed(dateline, train_recipe, tmp_path, monkeypatch):
     assert said.code == 130
     assert "dateline: SIGINT: stopped after step 1 of 4; saved" in said.err
     assert said.err.endswith("continue with --resume\n")
-    assert dateline("train", train_recipe, "--out", tmp_path / "run").code == 2
+    said = dateline("train", train_recipe, "--out", tmp_path / "run")
+    assert said.code == 2
+    assert said.err == (
+        f"dateline: {tmp_path / 'run'}: holds an unfinished run (its newest checkpoint is step-00000001); pass "
+        "--resume to continue it, --overwrite to delete it and begin anew, or choose another --out\n"
+    )
     said = dateline("train", train_recipe, "--out", tmp_path / "run", "--resume")
     assert said.code == 0, said.err
     assert "after 4 steps" in said.out

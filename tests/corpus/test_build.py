@@ -1,5 +1,6 @@
 import gzip
 import json
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -296,13 +297,25 @@ def test_a_country_tested_but_not_trained_on_fails_and_leaves_nothing(tmp_path: 
     build(tmp_path, rows, test_from="2024-01-01", held_out=["gb"])
 
 
-def test_a_corpus_without_a_usable_document_fails_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_corpus_without_a_usable_document_fails_and_leaves_what_was_dropped(tmp_path: Path) -> None:
     with pytest.raises(UserError) as raised:
         build(tmp_path, [row(1, text="a"), row(2, text="b"), "{", row(3, text="")])
     assert str(raised.value) == (
-        "no usable document is left of 4 read; dropped most often: too short 2, no text 1, unreadable 1"
+        "no usable document is left of 4 read; dropped most often: too short 2, no text 1, unreadable 1; "
+        f"each of them is in {tmp_path / 'out' / 'dropped'}"
     )
-    assert left_in(tmp_path) == ["in.jsonl"]
+    assert left_in(tmp_path) == ["in.jsonl", "out"]
+    assert sorted(reasons(tmp_path / "out")) == ["no text", "too short", "too short", "unreadable"]
+    with pytest.raises(UserError, match="no usable document is left of 1 read"):
+        build_corpus(recipe(write_jsonl(tmp_path / "in.jsonl", [row(1, text="a")])), tmp_path / "out")
+    assert reasons(tmp_path / "out") == ["too short"]
+    build_corpus(recipe(write_jsonl(tmp_path / "in.jsonl", [row(1)])), tmp_path / "out")
+    assert not (tmp_path / "out" / "dropped").exists()
+    kept = left_in(tmp_path / "out")
+    with pytest.raises(UserError, match=r"dropped most often: too short 1$"):
+        build(tmp_path, [row(1, text="a")])
+    assert left_in(tmp_path / "out") == kept
+    shutil.rmtree(tmp_path / "out")
     with pytest.raises(UserError, match=r"^the corpus is empty: the files hold no record at all$"):
         build(tmp_path, [])
     assert left_in(tmp_path) == ["in.jsonl"]
@@ -554,6 +567,36 @@ def test_the_year_of_dates_without_one_comes_from_the_recipe(tmp_path: Path) -> 
     out = build(tmp_path, rows, year=2024)
     assert [article.date for article in read_articles(out)] == ["2024-01-26", "2024-03-04", "2021-05-06", ""]
     assert not [line for line in problems(out) if line.endswith(hint)]
+
+
+def test_dates_beyond_belief_count_as_unknown_and_are_named(tmp_path: Path) -> None:
+    copies = [row(0, text=story(0), date="2024-01-01"), row(9, text=story(0), date="1970-01-01T00:00:00Z")]
+    rows = [*copies, row(1, text=story(1), date="2099-12-31"), row(2, text=story(2), date="1985-03-04")]
+    out = build(tmp_path, rows)
+    assert [article.date for article in read_articles(out)] == ["2024-01-01", "", "1985-03-04"]
+    [said] = [line for line in problems(out) if "count as unknown" in line]
+    assert said.startswith("2 dates before 1980-01-01 or after the day of the build count as unknown, such as: '")
+    assert "1970-01-01T00:00:00Z" in said
+    assert not {"dates_from", "dates_until"} & manifest_of(out).recipe.keys()
+    bounds = {"dates_from": "1970-01-01", "dates_until": "2100-01-01"}
+    out = build(tmp_path, rows, **bounds)
+    assert [article.date for article in read_articles(out)] == ["1970-01-01", "2099-12-31", "1985-03-04"]
+    assert bounds.items() <= manifest_of(out).recipe.items()
+
+
+def test_a_corpus_without_dates_is_named_like_one_without_addresses(tmp_path: Path) -> None:
+    assert "12 documents have no date; is its column named in `columns`?" in problems(
+        build(tmp_path, [row(n, text=story(n), date="") for n in range(12)])
+    )
+
+
+def test_a_file_without_a_record_is_named_beside_good_ones(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "in" / "good.jsonl", [row(0)])
+    (tmp_path / "in" / "none.xml").write_text("<rss><channel></channel></rss>", encoding="utf-8")
+    (tmp_path / "in" / "empty.jsonl").touch()
+    build_corpus(recipe(tmp_path / "in", splits=SPLITS_OFF), tmp_path / "out")
+    none, empty = tmp_path / "in" / "none.xml", tmp_path / "in" / "empty.jsonl"
+    assert f"2 files hold no record: {empty}, {none}" in problems(tmp_path / "out")
 
 
 def test_an_option_that_came_later_leaves_earlier_corpora_known(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_problems_are_listed_and_nothing_in_them_is_markup() -> None:
     assert "- outlet a\\_b\\*\\[x\\](y)\\<z\\>\\|.ke is held out and absent\n" in card
     sound = card_of(
         [
-            Article("0", f"https://{n}.ke/", f"{n}.ke", "ke", "Africa", "", "T", "x", "f", split)
+            Article("0", f"https://{n}.ke/", f"{n}.ke", "ke", "Africa", "2024-02-05", "T", "x", "f", split)
             for n in range(100)
             for split in ("train", "validation", "test")
         ]

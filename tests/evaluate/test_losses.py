@@ -5,8 +5,11 @@ import pytest
 import torch
 
 from dateline.errors import UserError
-from dateline.evaluate.losses import score_bodies, sum_finite
+from dateline.evaluate import losses as scorer
+from dateline.evaluate.documents import Documents
+from dateline.evaluate.losses import score_bodies, score_conditions, sum_finite
 from dateline.evaluate.protocol import Protocol
+from dateline.evaluate.recipe import Perplexity
 from dateline.model.load import load_subject
 
 STRICT = Protocol(window=40, prefix_room=8)
@@ -112,3 +115,26 @@ def test_losses_that_are_not_finite_are_named(precision, hint, bad):
     message = rf"run 'a' under 'gold': the nll of document y is {bad} \(1 of 2 documents\); {hint}$"
     with pytest.raises(UserError, match=message):
         sum_finite(losses, ["x", "y"], "run 'a' under 'gold'", precision)
+
+
+def test_what_two_conditions_share_is_scored_once(subject, documents, monkeypatch):
+    prefixes, bodies = documents
+    sample = Documents([f"d{at}" for at in range(len(bodies))], [], list(bodies), np.zeros(len(bodies)), {}, False)
+    other = [prefix[::-1] for prefix in prefixes]  # what reads the same backwards is the same sequence
+    conditions = {"gold": prefixes, "wrong": other, "swap": [*prefixes[:3], *other[3:]], "none": [prefixes[0]] * 7}
+    options = Perplexity(corpus="", protocol=STRICT, batch_tokens=100)
+    scored = []
+    real = score_bodies
+
+    def counted(subject, protocol, heads, texts, **more):
+        scored.extend((head.tobytes(), text.tobytes()) for head, text in zip(heads, texts, strict=True))
+        return real(subject, protocol, heads, texts, **more)
+
+    monkeypatch.setattr(scorer, "score_bodies", counted)
+    found = dict(score_conditions(subject, sample, conditions, options, "run"))
+    assert len(scored) == len(set(scored))
+    assert list(found) == list(conditions)
+    for name, heads in conditions.items():
+        expected = real(subject, STRICT, heads, bodies, batch_tokens=100, precision="float32")
+        assert found[name].num_tokens.tolist() == [len(part) for part in expected]
+        np.testing.assert_allclose(found[name].nll, [part.sum() for part in expected], rtol=1e-5, atol=1e-4)

@@ -102,9 +102,11 @@ def test_scored_tokens_are_the_same_under_every_condition(llama, corpus, tmp_pat
 
     monkeypatch.setattr(scoring, "score_tokens", record)
     evaluate(llama, corpus, tmp_path / "out")
-    assert len(seen) == len(CONDITIONS)
+    assert len(seen) == len(CONDITIONS)  # a document without a place has the same prefix under several: scored once
     scored = [[segment.input_ids[-segment.num_scored :].tolist() for segment in segments] for segments in seen]
-    assert scored[0] == scored[1] == scored[2] == scored[3]
+    assert all(chunk in scored[0] for several in scored for chunk in several)
+    counts = {tuple(row["n_tokens"] for row in rows(tmp_path / "out", condition)) for condition in CONDITIONS}
+    assert len(counts) == 1
     encoded = EncodedCorpus.open(corpus)
     every = np.concatenate([encoded.tokens(int(index)) for index in encoded.select("test")]).tolist()
     assert [token for chunk in scored[0] for token in chunk] == every
@@ -333,7 +335,9 @@ def test_the_body_ids_under_fields_swaps_and_their_mixture_are_the_same(llama, c
     evaluate(llama, corpus, tmp_path / "out", conditions=names, protocol=Protocol(window=128, prefix_room=80))
     scored = [[segment.input_ids[-segment.num_scored :].tolist() for segment in segments] for segments in seen]
     assert len(scored) == 6 + 4
-    assert all(ids == scored[0] for ids in scored)
+    assert all(chunk in scored[0] for ids in scored for chunk in ids)
+    read = [segment.input_ids.tobytes() for segments in seen for segment in segments]
+    assert len(read) == len(set(read)) < 10 * len(scored[0])
     nll = {
         row["condition"]: row["nll"]
         for row in read_losses(tmp_path / "out").to_pylist()

@@ -8,6 +8,7 @@ task whose number is in `warn.json` is sent SIGUSR2, once, as soon as the file n
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +23,13 @@ def flags(script):
     """What the script asks for."""
     lines = [line.removeprefix("#SBATCH --") for line in script.read_text().splitlines() if line.startswith("#SBATCH")]
     return {key: value.strip("'") for key, _, value in (line.partition("=") for line in lines)}
+
+
+def free_port():
+    """A port that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("", 0))
+        return str(one.getsockname()[1])
 
 
 def sbatch(script):
@@ -55,6 +63,7 @@ def control(number, *names):
             environment = {
                 "SLURM_JOB_ID": number, "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_NODELIST": "localhost",
                 "SLURM_NTASKS": asked["ntasks-per-node"], "SLURM_NODEID": "0", "FAKE_SLURM_NAME": name,
+                "MASTER_PORT": free_port(),  # submitit draws one from the number of the job, which all tests share
             }  # fmt: skip
             if "_" in name:
                 environment |= {"SLURM_ARRAY_JOB_ID": number, "SLURM_ARRAY_TASK_ID": name.partition("_")[2]}

@@ -1,5 +1,7 @@
 """A run is the defaults with its own values over them, and whatever cannot run is refused before anything does."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -122,6 +124,38 @@ def test_a_key_beside_the_sections_is_refused_with_its_line(tmp_path, make):
     with pytest.raises(UserError) as refused:
         load_recipe(ExperimentRecipe, path)
     assert str(refused.value) == f"{path}:{line}: unknown key 'evaluation'; did you mean 'evaluate'?"
+
+
+WHOLE = """name: x
+corpus: {newswire: {articles: 50}}
+defaults:
+  train: {steps: 3}
+runs:
+  plain: {conditions: {fields: []}}
+  with: {}
+evaluate: {conditions: [gold, none]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words", "expected"),
+    [
+        ("", "", ["--runs.x.model.size", "femto"], "--runs.x.model.size: runs.x: model.size: must be 'pico', "),
+        ("", "", ["--defaults.train.steps", "x"], "--defaults.train.steps: runs.plain: train.steps: must be a whole "),
+        ("", "", ["--evaluate.compare", "[[a/gold, b/none]]"], "--evaluate.compare: evaluate.compare: 'a/gold': no "),
+        ("steps: 3", "steps: x", [], "r.yaml:4: runs.plain: train.steps: must be a whole number"),
+        ("with: {}", "with: {model: {size: femto}}", [], "r.yaml:7: runs.with: model.size: must be 'pico', "),
+        ("with: {}", "with: {train: {steps: x}}", [], "r.yaml: runs.with: train.steps: must be a whole number"),
+        ("with: {}", "with: {seed: 3}", [], "r.yaml:7: runs.with.seed: an experiment sets 'seed' itself; remove it"),
+        ("[gold, none]}", "[gold], measures: {m: {}}}", [], "r.yaml:8: evaluate.measures: unknown measure 'm'; known "),
+    ],
+)
+def test_a_check_of_the_whole_recipe_blames_the_line_or_the_option(tmp_path, monkeypatch, old, new, words, expected):
+    monkeypatch.chdir(tmp_path)
+    Path("r.yaml").write_text(WHOLE.replace(old, new) if old else WHOLE)
+    with pytest.raises(UserError) as refused:
+        load_recipe(ExperimentRecipe, "r.yaml", words)
+    assert str(refused.value).startswith(expected)
 
 
 # Options of the measures

@@ -218,8 +218,8 @@ def varlen_attn_2_13(
 @pytest.mark.parametrize("key_value_heads", [1, 2, 4])
 @pytest.mark.parametrize("kernel", [varlen_attn_2_11, varlen_attn_2_13])
 def test_the_kernel_of_each_pytorch_gets_what_it_takes(kernel, key_value_heads, monkeypatch):
-    monkeypatch.setattr(attention, "varlen_attn", kernel)
-    monkeypatch.setattr(attention, "GROUPED_KERNEL", "enable_gqa" in signature(kernel).parameters)
+    grouped = "enable_gqa" in signature(kernel).parameters
+    monkeypatch.setattr(attention, "flash_kernel", lambda: (kernel, grouped))
     lengths = np.array([70, 1, 29], dtype=np.int32)
     documents = locate_documents(lengths, "cpu")
     generator = torch.Generator().manual_seed(5)
@@ -235,8 +235,9 @@ def test_the_kernel_of_each_pytorch_gets_what_it_takes(kernel, key_value_heads, 
 
 
 def test_the_recorded_arguments_are_those_of_the_installed_pytorch():
-    recorded = varlen_attn_2_13 if attention.GROUPED_KERNEL else varlen_attn_2_11
-    installed = signature(attention.varlen_attn).parameters
+    kernel, grouped = attention.flash_kernel()
+    recorded = varlen_attn_2_13 if grouped else varlen_attn_2_11
+    installed = signature(kernel).parameters
     for name, parameter in signature(recorded).parameters.items():
         assert installed[name].kind == parameter.kind
         assert installed[name].default == parameter.default

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import matplotlib
 import pandas as pd
@@ -112,6 +113,15 @@ def test_lines_of_one_label_are_named_once_and_faint_ones_not() -> None:
     assert words(svg).count("seeds") == 1
     assert "train" not in words(svg)
     assert "1M" in words(svg)
+
+
+@given(st.floats(-2, 2), st.floats(1e-3, 3))
+def test_ticks_are_written_with_all_their_decimals(low: float, width: float) -> None:
+    texts = words(forest(Interval(low + width / 2, low, low + width))).replace("\u2212", "-").split()
+    ticks = sorted(float(text) for text in texts if re.fullmatch(r"[-+]\d+(\.\d+)?|0", text))
+    steps = [after - before for before, after in pairwise(ticks)]
+    assert len(ticks) >= 2
+    assert max(steps) == pytest.approx(min(steps))
 
 
 def test_the_frame_of_lines_is_that_of_what_is_shown() -> None:

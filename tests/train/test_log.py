@@ -1,6 +1,8 @@
 """The training log: gain and groups agree with the records that they are made of."""
 
 import json
+import math
+import re
 
 import pytest
 
@@ -31,6 +33,22 @@ def test_gain_is_none_minus_gold(records):
         gains = {record["group"]: record["gain"] for record in of(records, "gain", step)}
         assert gains == {group: losses["none", group] - losses["gold", group] for _, group in losses}
         assert "all" in gains
+
+
+def test_the_gain_is_said_while_a_run_goes_on(tmp_path, make_recipe, capsys):
+    train_model(make_recipe(steps=2, validate_every=2), tmp_path / "with")
+    records = [json.loads(line) for line in (tmp_path / "with" / "metrics.jsonl").read_text().splitlines()]
+    losses = {r["condition"]: r["loss"] for r in of(records, "validation", 2) if r["group"] == "all"}
+    change = math.expm1(losses["gold"] - losses["none"])
+    expected = (
+        f"train with: step 2: validation loss {losses['gold']:.3f} with its prefix, {losses['none']:.3f} without: "
+        f"perplexity {abs(change):.1%} {'lower' if change < 0 else 'higher'} with it"
+    )
+    assert expected in capsys.readouterr().err.splitlines()
+    train_model(make_recipe(steps=1, validate_every=1, conditions={"fields": []}), tmp_path / "plain")
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("train plain: step")]
+    assert len(lines) == 1
+    assert re.fullmatch(r"train plain: step 1: validation loss \d\.\d{3}", lines[0])
 
 
 def test_groups_are_counted_in_the_rows_that_were_read(records, make_recipe, corpus, tokenizer):

@@ -472,7 +472,7 @@ def options(found: QuestionSet) -> list[Finding]:
         asked = f" {plain_words(item.question)} "
         if len(set(words)) < len(words):
             equal[place] = "two options have the same words"
-        elif pair := _containing(words):
+        elif pair := containing(words):
             contained[place] = f"'{item.options[pair[0]]}' is part of '{item.options[pair[1]]}'"
             with_gold += item.answer in pair
         standing = [f" {option} " in asked for option in words]
@@ -480,7 +480,7 @@ def options(found: QuestionSet) -> list[Finding]:
             in_question[place] = f"the answer '{item.options[item.answer]}' stands in the question"
         wrong_in_question += sum(standing) - standing[item.answer]
         wrong += len(words) - 1
-        if any(_ABOVE.fullmatch(option) for option in words):
+        if any(speaks_of_others(option) for option in words):
             above[place] = "an option speaks of the other options"
     total = len(found.questions)
     return [
@@ -529,7 +529,12 @@ def options(found: QuestionSet) -> list[Finding]:
     ]
 
 
-def _containing(words: Sequence[str]) -> tuple[int, int] | None:
+def speaks_of_others(words: str) -> bool:
+    """Says whether the words of an option are about the other options: `all of the above`, `both A and B`."""
+    return bool(_ABOVE.fullmatch(words))
+
+
+def containing(words: Sequence[str]) -> tuple[int, int] | None:
     """Returns the first pair of options of which one holds all words of the other in a row, the part first."""
     for part, small in enumerate(words):
         for whole, large in enumerate(words):

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from dateline.benchmark.checks import Finding, alike, chance_of, credit, credit_share, judge_guesser
+from dateline.benchmark.checks import SMALL_WORDS, Finding, alike, chance_of, credit, credit_share, judge_guesser
 from dateline.benchmark.questions import Question, QuestionSet
 from dateline.corpus.duplicates.clusters import Clusters
 from dateline.corpus.text.words import plain_words
@@ -97,6 +97,14 @@ def placed_wording(item: Question, place: int) -> Iterator[str]:
         yield f"{item.country or item.label}: {name}"
 
 
+def asked_wording(item: Question, place: int) -> Iterator[str]:
+    """Yields the words of an option, and each of them with each word of the question."""
+    own = list(wording(item, place))
+    yield from own
+    asked = sorted(set(plain_words(item.question).split()) - SMALL_WORDS)
+    yield from (f"{one} > {name}" for one in asked for name in own)
+
+
 def form(item: Question, place: int) -> Iterator[str]:
     """Yields what an option looks like among the others, whatever it is about."""
     options, option = item.options, item.options[place]
@@ -138,6 +146,11 @@ GUESSERS: tuple[tuple[str, str, Features, str], ...] = (
     ("blind form", "length and spelling of the options", form, "This is open to every model."),
 )
 """Check, what is seen, its features, and what the number means."""
+
+
+def guess(questions: Sequence[Question], features: Features) -> list[float]:
+    """Returns for each item the probability that a guesser with these features, trained on other folds, is right."""
+    return _credits(questions, _folds(questions, alike(questions)), features)
 
 
 def _credits(questions: Sequence[Question], folds: npt.NDArray[np.int64], features: Features) -> list[float]:

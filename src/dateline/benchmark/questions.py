@@ -6,21 +6,31 @@ returns the problems beside the questions, because an audit must look at broken 
 
 Columns, the first that the file has:
 
-    question   question
-    options    options, choices (lists); or option_a, option_b, ...; or A, B, ...
-    answer     correct_answer, answer, gold, label, answer_index: the option's text, its letter, or its index from 0
+    question   question, question_stem, prompt_question, ctx, query; or an object with `stem` (and `choices`)
+    options    options, choices, endings: a list of texts, or of objects with `text` and `label`, an object of letters
+               and texts, or one with the lists `text` and `label` (ARC); or a column each: option_a, A,
+               prompt_option_a, opa, option1, option_1
+    answer     answer_text, answer_letter, answer_number, correct_answer, answer, gold, label, answer_index, answerKey,
+               answer_key, cop: the option's text, its label, its letter (`B`, `(b)`, `b)`, `B. Accra`), its index from
+               0, or its number from 1
     country    country, target_country: a code or a name
     optional   id, continent, topic, contrast_country, contrast_answer, ambiguous or ambiguity_flag;
                group, generated_by, split_name or split
+
+How answers are written is what fits most items of a file. Where two readings fit as many and mean different options
+(options that are letters themselves, `"1"` of three), the file is refused, unless the column's name says which it is:
+answer_text, answer_letter, answer_index, answer_number.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -29,14 +39,17 @@ from dateline.places import continent, country
 from dateline.records import stable_hash
 
 Row = Mapping[str, object]
-Form = Literal["text", "letter", "index"]
+Form = Literal["text", "label", "letter", "index", "number"]
 Kind = Literal["unreadable", "question", "options", "equal options", "answer", "country"]
 
 FORMATS = (".jsonl", ".ndjson", ".json", ".parquet")
 COLUMNS = {
-    "question": ("question",),
-    "options": ("options", "choices"),
-    "answer": ("correct_answer", "answer", "gold", "label", "answer_index"),
+    "question": ("question", "question_stem", "prompt_question", "ctx", "query"),
+    "options": ("options", "choices", "endings"),
+    "answer": (
+        *("answer_text", "answer_letter", "answer_number", "correct_answer", "answer", "gold", "label", "answer_index"),
+        *("answerKey", "answer_key", "cop"),
+    ),
     "country": ("country", "target_country"),
     "continent": ("continent",),
     "id": ("id", "question_id"),
@@ -47,8 +60,24 @@ COLUMNS = {
     "ambiguous": ("ambiguity_flag", "ambiguous"),
 }
 """What a column means -> names it goes by, the best first."""
-LETTERED = ("option_{}", "{}")
-"""Names of columns with one option each, for a letter in lower case, then in upper case."""
+LETTERED = (
+    ("option_{}", string.ascii_lowercase),
+    ("{}", string.ascii_uppercase),
+    ("prompt_option_{}", string.ascii_lowercase),
+    ("op{}", string.ascii_lowercase),
+    ("option{}", string.digits[1:]),
+    ("option_{}", string.digits[1:]),
+)
+"""Names of columns with one option each, and what stands for the braces."""
+SAID: dict[str, Form] = {
+    "answer_text": "text", "answer_letter": "letter", "answer_index": "index", "answer_number": "number",
+}  # fmt: skip
+"""Column -> how answers in it are written, where more than one reading would do."""
+READINGS: dict[Form, str] = {
+    "text": "text of an option", "label": "label of an option", "letter": "letter of an option",
+    "index": "index of an option", "number": "number of an option",
+}  # fmt: skip
+_LETTER = re.compile(r"[(\[]?([A-Za-z])(?:[)\].:]{1,2})?(?:\s+(.+))?", re.DOTALL)
 SHOWN = 60
 """Characters of a strange value that a message shows."""
 
@@ -135,10 +164,11 @@ def read_questions(path: Path | str) -> list[Question]:
 def read_question_set(path: Path | str) -> QuestionSet:
     """Returns what a file holds, problems of single items included.
 
-    How answers are written is decided for the file as a whole: as text, letter or index, whichever fits most items.
+    How answers are written is decided for the file as a whole, whichever reading fits most items.
 
     Raises:
-        UserError: where the file cannot be read, is empty, or has no column for questions, options or answers.
+        UserError: where the file cannot be read, is empty, has no column for questions, options or answers, or where
+            its answers may be read in two ways.
     """
     path = Path(path)
     rows = list(read_rows(path))
@@ -147,8 +177,9 @@ def read_question_set(path: Path | str) -> QuestionSet:
         raise UserError(
             f"{path}: holds no questions; give {', '.join(FORMATS)} with question, options, answer, country"
         )
-    columns = _choose_columns(path, readable)
-    form = _answer_form(readable, columns)
+    rows = [(where, row if isinstance(row, str) else _without_stem(row)) for where, row in rows]
+    columns = _choose_columns(path, [row for _, row in rows if not isinstance(row, str)])
+    form = _answer_form(path, rows, columns)
     result = QuestionSet(path, len(rows))
     taken: Counter[str] = Counter()
     for where, row in rows:
@@ -167,6 +198,12 @@ def read_question_set(path: Path | str) -> QuestionSet:
 def questions_fingerprint(questions: Sequence[Question]) -> str:
     """Returns 16 hex digits of everything that is asked, whatever the format of the file."""
     return f"{stable_hash(*(repr(question) for question in questions)):016x}"
+
+
+def _without_stem(row: Row) -> Row:
+    """Returns a row whose question is no object: `{"question": {"stem": ..., "choices": [...]}}` is laid out flat."""
+    held = row.get("question")
+    return {**row, **held, "question": held["stem"]} if isinstance(held, dict) and "stem" in held else row
 
 
 def _choose_columns(path: Path, rows: Sequence[Row]) -> _Columns:
@@ -188,7 +225,7 @@ def _choose_columns(path: Path, rows: Sequence[Row]) -> _Columns:
 
 def _lettered(names: Sequence[str]) -> list[str]:
     """Returns the columns `option_a`, `option_b`, ... or `A`, `B`, ..., as far as they go without a gap."""
-    for pattern, letters in zip(LETTERED, (string.ascii_lowercase, string.ascii_uppercase), strict=True):
+    for pattern, letters in LETTERED:
         wanted = [pattern.format(letter) for letter in letters]
         length = next((place for place, name in enumerate(wanted) if name not in names), len(wanted))
         if length > 1:
@@ -198,31 +235,80 @@ def _lettered(names: Sequence[str]) -> list[str]:
 
 def _options(row: Row, columns: _Columns) -> tuple[str, ...]:
     if columns.lettered:
-        return tuple(text for name in columns.lettered if (text := _text(row.get(name))))
+        texts = [_text(row.get(name)) for name in columns.lettered]
+        while texts and not texts[-1]:
+            texts.pop()  # items of one file may have three options or four
+        return tuple(texts)
     found = row.get(columns.named["options"])
-    return tuple(_text(option) for option in found) if isinstance(found, list) else ()
+    if isinstance(found, dict):
+        found = found["text"] if isinstance(found.get("text"), list) else list(found.values())
+    if not isinstance(found, list):
+        return ()
+    return tuple(_text(option.get("text") if isinstance(option, dict) else option) for option in found)
 
 
-def _answer_form(rows: Sequence[Row], columns: _Columns) -> Form:
-    """Returns how the answers of a file are written: what fits most items; of equal ones text, then letter."""
-    forms: tuple[Form, ...] = ("text", "letter", "index")
+def _labels(row: Row, columns: _Columns) -> tuple[str, ...]:
+    """Returns what an item calls its options, or nothing where it has no names for them."""
+    found = None if columns.lettered else row.get(columns.named["options"])
+    if isinstance(found, dict):
+        return tuple(map(_text, found["label"] if isinstance(found.get("label"), list) else found))
+    if isinstance(found, list) and found and all(isinstance(option, dict) and "label" in option for option in found):
+        return tuple(_text(option["label"]) for option in found)
+    return ()
+
+
+def _answer_form(path: Path, rows: Sequence[tuple[str, Row | str]], columns: _Columns) -> Form:
+    """Returns how the answers of a file are written: what fits most items.
+
+    Raises:
+        UserError: where two readings fit as many items and disagree on one.
+    """
+    column = columns.named["answer"]
     fits: Counter[Form] = Counter()
-    for row in rows:
-        options, answer = _options(row, columns), row.get(columns.named["answer"])
-        fits.update(form for form in forms if _answer_index(answer, options, form) is not None)
-    return max(forms, key=lambda form: fits[form])
+    apart: dict[tuple[Form, Form], str] = {}
+    for where, row in rows:
+        if isinstance(row, str):
+            continue
+        read = {form: place for form in READINGS if (place := _answer_index(row, columns, column, form)) is not None}
+        fits.update(read.keys())
+        for one, other in combinations(read, 2):
+            if read[one] != read[other]:
+                said = f"{where}: '{_short(_text(row.get(column)))}' as {READINGS[one]} is option {read[one] + 1}, as "
+                apart.setdefault((one, other), f"{said}{READINGS[other]} option {read[other] + 1}")
+    most = max(fits.values(), default=0)
+    best = [form for form in READINGS if fits[form] == most]
+    if (said_form := SAID.get(column)) in best:
+        return said_form
+    if "label" in best and most:
+        return "label"
+    whole = all(isinstance(row, str) or isinstance(row.get(column), int) for _, row in rows)
+    if whole and "index" in best:
+        best = [form for form in best if form != "number"]  # of whole numbers the count from 0 is usual
+    for pair in combinations(best, 2):
+        if pair in apart:
+            ways = " or ".join(name for name, form in SAID.items() if form in pair)
+            raise UserError(f"{apart[pair]}; rename the column '{column}' of {path} to {ways}")
+    return best[0]
 
 
-def _answer_index(answer: object, options: Sequence[str], form: Form) -> int | None:
-    """Returns which option an answer names, or None."""
-    if form == "index":
-        is_index = isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(options)
-        return answer if is_index and isinstance(answer, int) else None
+def _answer_index(row: Row, columns: _Columns, column: str, form: Form) -> int | None:
+    """Returns which option the answer in a column names, or None."""
+    answer, options = row.get(column), _options(row, columns)
     text = _text(answer)
-    if form == "letter":
-        place = string.ascii_uppercase.find(text.upper()) if len(text) == 1 else -1
-        return place if 0 <= place < len(options) else None
-    return options.index(text) if text and text in options else None
+    place = -1
+    if form == "text":
+        place = options.index(text) if text and text in options else -1
+    elif form == "label":
+        labels = _labels(row, columns)
+        place = labels.index(text) if text in labels and len(labels) == len(options) else -1
+    elif form == "letter":
+        if found := _LETTER.fullmatch(text):
+            place = string.ascii_uppercase.find(found[1].upper())
+            if found[2] and place < len(options) and options[place] != found[2]:
+                place = -1
+    elif not isinstance(answer, bool | float) and text.isascii() and text.isdecimal() and len(text) < 4:
+        place = int(text) - (form == "number")
+    return place if 0 <= place < len(options) else None
 
 
 def _question(
@@ -232,7 +318,7 @@ def _question(
     text = {meaning: _text(row.get(name)) for meaning, name in columns.named.items()}
     options = _options(row, columns)
     given = row.get(columns.named["answer"])
-    answer = _answer_index(given, options, form)
+    answer = _answer_index(row, columns, columns.named["answer"], form)
     label = text.get("country", "")
     place = country(label)
     problems: list[tuple[Kind, str]] = []
@@ -245,8 +331,8 @@ def _question(
     elif twice := [option for option, times in Counter(options).items() if times > 1]:
         problems.append(("equal options", f"two options are equal, '{_short(twice[0])}'; make them differ"))
     if answer is None and len(options) > 1:
-        what = {"text": "none of the options", "letter": "no letter of an option", "index": "no index of an option"}
-        problems.append(("answer", f"the answer '{_short(_text(given))}' is {what[form]}; write one that is"))
+        what = "none of the options" if form == "text" else f"no {READINGS[form]}"
+        problems.append(("answer", f"the answer '{_short(_text(given))}' is {what}; write one that is"))
     if place is None:
         what_is = f"'{_short(label)}' is no known country" if label else "has no country"
         problems.append(("country", f"{what_is}; write a code such as ng, or a name"))
@@ -254,7 +340,8 @@ def _question(
         return None, problems
     contrast = country(text.get("contrast_country", ""))
     ambiguous = text.get("ambiguous", "true").lower() not in ("false", "0", "no", "")
-    other = _answer_index(row.get(columns.named.get("contrast_answer", "")), options, form) if ambiguous else None
+    contrasted = columns.named.get("contrast_answer", "")
+    other = _answer_index(row, columns, contrasted, form) if ambiguous and contrasted else None
     if contrast is None or place is None or contrast.alpha2 == place.alpha2 or other == answer:
         other = None
     question = Question(

@@ -1,8 +1,8 @@
 """The command `dateline`: the registry of verbs, and exit codes.
 
-0 is success, 1 a failure, 2 a mistake of the user, 3 an audit that finds a set unfit or a study that does not find what
-is known to be true, 130 an interruption. A verb's module is imported when the verb is called, and torch when the verb
-has checked its arguments.
+0 is success, 1 a failure, 2 a mistake of the user, 3 an audit that finds a set of questions unfit or a study that does
+not find what is known to be true, 130 an interruption. A verb's module is imported when the verb is called, and torch
+when the verb has checked its arguments.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ VERBS = {
     "place": "what URLs say about their origin",
     "outlets": "outlets that a corpus's declared countries suggest: outlets learn CORPUS",
     "newswire": "write the embedded newswire, whose entropy is known",
-    "corpus": "files into a placed, clean, de-duplicated, split and audited corpus; corpus inspect DIR",
+    "corpus": "files into a placed, clean, de-duplicated, split and audited corpus; corpus inspect, corpus diff",
     "encode": "a corpus into tokens",
     "train": "one model from an encoded corpus",
     "watch": "follow a run or an experiment from another terminal",
@@ -35,6 +35,7 @@ VERBS = {
     "locate": "infer the country of a text with a conditioned model",
     "generate": "continue headlines under a place, or side by side under several",
     "serve": "a model over HTTP, with OpenAI's interface",
+    "benchmark": "localized questions: benchmark build CORPUS --out DIR, review DIR, apply DIR",
     "audit": "whether a set of multiple-choice questions is fit for use: audit mcq FILE",
     "experiment": "several runs in one recipe, from corpus to report",
     "validate": "what a recipe would run, without running it",

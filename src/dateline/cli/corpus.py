@@ -1,8 +1,12 @@
-"""`dateline corpus` builds a corpus folder, `inspect` shows one, `newswire` writes one, `encode` tokenizes one."""
+"""`dateline corpus` builds a corpus folder, `inspect` shows one, `diff` compares two.
+
+`dateline newswire` writes one from a grammar, `dateline encode` tokenizes one.
+"""
 
 from __future__ import annotations
 
 import heapq
+import json
 import os
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -13,7 +17,7 @@ import pydantic
 import tyro
 
 from dateline.cli.options import read_arguments, read_options, read_words
-from dateline.cli.tables import print_parts
+from dateline.cli.tables import print_parts, print_rows
 from dateline.conditions import DEFAULT_FIELDS, FIELDS, Field
 from dateline.config import Section, apply_overrides, load_recipe, validate_recipe
 from dateline.errors import UserError
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from dateline.records import Article
 
 
+CHANGES = ("came", "went", "changed")
 HUB = ("hf://", "hf-dataset://")
 
 
@@ -34,7 +39,8 @@ class Corpus(Section):
 
     Takes a recipe (.yaml), or files, globs and folders: JSON Lines, CSV, Parquet, Arrow, WARC, HTML, feeds, NOW. Any
     value of the recipe can be given as --key VALUE, for example --language null or --columns.text body_text. A build
-    that was stopped is continued by the same command. dateline corpus inspect DIR shows what is in one.
+    that was stopped is continued by the same command. dateline corpus inspect DIR shows what is in one, dateline corpus
+    diff OLD NEW what came and went.
     """
 
     source: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
@@ -52,12 +58,14 @@ class Corpus(Section):
 
 
 def run(words: list[str]) -> None:
-    """Runs the verb; a folder called `inspect` is given as `./inspect`."""
-    if words[:1] == ["inspect"]:
-        inspect(words[1:])
+    """Runs the verb; a folder called `inspect` or `diff` is given as `./inspect`."""
+    actions = {"inspect": inspect, "diff": diff}
+    if words and words[0] in actions:
+        actions[words[0]](words[1:])
         return
-    if words and "--out" not in words and get_close_matches(words[0], ["inspect"]) and not Path(words[0]).exists():
-        raise UserError(f"'{words[0]}' is neither a path nor an action; did you mean 'inspect'?")
+    if words and "--out" not in words and not Path(words[0]).exists():
+        for meant in get_close_matches(words[0], actions, n=1):
+            raise UserError(f"'{words[0]}' is neither a path nor an action; did you mean '{meant}'?")
     args, overrides = read_words("dateline corpus", Corpus, words)
     if args.slurm and args.executor != "slurm":
         raise UserError("--slurm: is for --executor slurm")
@@ -201,6 +209,57 @@ def draw(articles: Iterator[Article], number: int, seed: int) -> list[Article]:
         ((stable_hash("inspect", str(seed), article.id), place, article) for place, article in enumerate(articles)),
     )
     return [article for _, _, article in sorted(drawn, key=lambda item: item[1])]
+
+
+class Diff(Section):
+    """Compares two versions of a corpus: what came, what went, what changed, by country and outlet.
+
+    Documents are known by address, headline and text; one whose address has another headline or text is changed.
+    """
+
+    before: Annotated[Path, tyro.conf.Positional]
+    """Folder of the earlier corpus."""
+    after: Annotated[Path, tyro.conf.Positional]
+    """Folder of the later one."""
+    outlets: Annotated[int, pydantic.Field(ge=0)] = 20
+    """Print this many outlets, those with most changes first; --json gives all."""
+    as_json: tyro.conf.FlagCreatePairsOff[bool] = pydantic.Field(default=False, alias="json")
+    """Print everything as one JSON object."""
+
+
+def diff(words: list[str]) -> None:
+    """Runs the action `diff`."""
+    args = read_arguments("dateline corpus diff", Diff, words)
+    from dateline.corpus import diff_corpora
+
+    found = diff_corpora(args.before, args.after)
+    if args.as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    counts = found["documents"]
+    print(f"{args.before}: {counts['before']:,} documents; {args.after}: {counts['after']:,}")
+    print(f"  {counts['same']:,} same, {counts['came']:,} came, {counts['went']:,} went, {counts['changed']:,} changed")
+    for name, moves in found["moved"].items():
+        if moves:
+            print(f"  another {name}: " + ", ".join(f"{move} {number:,}" for move, number in list(moves.items())[:10]))
+    print(f"  {found['why'] or 'the same recipe and inputs'}")
+    for heading, parts, most in (
+        ("country", found["countries"], len(found["countries"])),
+        ("outlet", found["outlets"], args.outlets),
+    ):
+        touched = sorted(
+            (name for name, cells in parts.items() if any(cells[change] for change in CHANGES)),
+            key=lambda name: (-sum(parts[name][change] for change in CHANGES), name),
+        )
+        if touched[:most]:
+            print()
+            rows = [
+                {heading: name or "(none)", **{column: f"{number:,}" for column, number in parts[name].items()}}
+                for name in touched[:most]
+            ]
+            print_rows(rows, names=(heading,))
+        if len(touched) > most:
+            print(f"{len(touched) - most:,} more {heading}s; --outlets N prints more, --json all")
 
 
 class Newswire(Section):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MANY = 4
 """Passes over the same documents up to which repeating is about as good as new data (Muennighoff et al., 2023)."""
+RATE = 3.5e14
+"""FLOP/s: 35% of what an H100 does at best in bfloat16 (989e12)."""
 SAMPLE = 600
 """Newswire articles written for an estimate."""
 
@@ -42,7 +44,7 @@ class Validate(Section):
     """Recipe (.yaml) of a corpus, a training run or an experiment."""
     out: Path | None = None
     """Folder of the experiment: what is finished there gives exact counts."""
-    rate: float = 3.5e14
+    rate: float = RATE
     """FLOP/s that a run is assumed to reach, for the hours; the default is 35% of what an H100 does at best in bfloat16
     (989e12). Training prints what it reaches."""
     vocab_size: int = 0
@@ -216,7 +218,8 @@ def _table(runs: list[_Planned], source: _Source | None, vocab_size: int, rate: 
     trained = "" if models == number else f", {models} models with their seeds"
     lines.append(
         f"{number} run{'s' if number > 1 else ''}{trained}: {_flops(total)} FLOPs, {_hours(total, rate)} hours at "
-        f"{_flops(rate)} FLOP/s (--rate)"
+        f"{_flops(rate)} FLOP/s ({'35% of an H100; ' if rate == RATE else ''}--rate gives another, dateline "
+        "train prints what it reaches)"
     )
     lines += _repeats(runs, counts)
     if source is None:

@@ -6,6 +6,7 @@ from dateline.corpus.recipe import CorpusRecipe, NearDuplicates, NewswireSource,
 
 if TYPE_CHECKING:
     from dateline.corpus.build import build_corpus, corpus_stage, submit_corpus
+    from dateline.corpus.diff import diff_corpora
     from dateline.corpus.shards import read_articles
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "SplitShares",
     "build_corpus",
     "corpus_stage",
+    "diff_corpora",
     "read_articles",
     "submit_corpus",
 ]
@@ -26,6 +28,10 @@ def __getattr__(name: str) -> object:
         from dateline.corpus.shards import read_articles
 
         return read_articles
+    if name == "diff_corpora":
+        from dateline.corpus.diff import diff_corpora
+
+        return diff_corpora
     if name in ("build_corpus", "corpus_stage", "submit_corpus"):
         from dateline.corpus import build
 

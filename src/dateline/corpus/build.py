@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +109,8 @@ def _consecutive(sizes: list[int], wanted: int) -> list[list[int]]:
     return groups
 
 
+DROPPED = "dropped"
+"""Folder of the documents that a build dropped."""
 PACKAGES = ("pyarrow", "py3langid", "tldextract", "datatrove", "rensa")
 
 
@@ -232,7 +234,7 @@ def finish_corpus(recipe: CorpusRecipe, plan: Plan, out: Path, *, overwrite: boo
     kept, drops = audit["documents"], audit["drops"]
     try:
         if not kept:
-            raise UserError(_nothing_left(audit))
+            raise UserError(_nothing_left(audit, shards, out))
         check_coverage(audit, recipe)
     except UserError:
         _remove(work)  # the same command shall read the files again: they may be mended by then
@@ -242,7 +244,7 @@ def finish_corpus(recipe: CorpusRecipe, plan: Plan, out: Path, *, overwrite: boo
         for shard in shards:
             _link(shard / "data", folder / "data")
             if (shard / "dropped").is_dir():
-                _link(shard / "dropped", folder / "dropped")
+                _link(shard / "dropped", folder / DROPPED)
             if (shard / "review.jsonl").stat().st_size:
                 (folder / "review").mkdir(exist_ok=True)
                 _link(shard / "review.jsonl", folder / "review" / f"{shard.name}.jsonl")
@@ -277,6 +279,7 @@ def _checked_plan(recipe: CorpusRecipe, out: Path, *, overwrite: bool) -> Plan:
     load_outlet_tables(recipe.outlets)
     if recipe.language is not None and recipe.newswire is None:
         check_language(recipe.language)
+    _forget_dropped(out)
     check_free(out, overwrite=True, stage=STAGE)
     plan = plan_corpus(recipe)
     if not is_current(out, plan.fingerprint):
@@ -289,7 +292,7 @@ def _checked_plan(recipe: CorpusRecipe, out: Path, *, overwrite: bool) -> Plan:
 
 def _stages(recipe: CorpusRecipe, plan: Plan, work: Path) -> list[Stage]:
     """Returns the stages of a build in the order in which documents walk through them."""
-    pieces = [Read(recipe, plan.tasks), *judges(recipe), Sign(recipe), Store(recipe, work)]
+    pieces = [Read(recipe, plan.tasks), *judges(recipe), Sign(recipe), Store(recipe, work, plan.tasks)]
     stages = [Stage("pieces", pieces, len(plan.tasks))]
     threshold = near_threshold(recipe)
     if threshold is not None and recipe.near_duplicates.index == "distributed":
@@ -336,7 +339,24 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _nothing_left(audit: Mapping[str, Any]) -> str:
+def _leave_dropped(shards: Sequence[Path], out: Path) -> str:
+    """Leaves what was dropped where a corpus would have stood, and says so; an earlier corpus there stays as it is."""
+    found = [shard / "dropped" for shard in shards if (shard / "dropped").is_dir()]
+    if not found or (out.exists() and any(out.iterdir())):
+        return ""
+    (out / DROPPED).mkdir(parents=True, exist_ok=True)
+    for folder in found:
+        _link(folder, out / DROPPED)
+    return f"; each of them is in {out / DROPPED}"
+
+
+def _forget_dropped(out: Path) -> None:
+    """Makes room where an earlier build kept nothing and left only what it dropped."""
+    if out.is_dir() and [inside.name for inside in out.iterdir()] == [DROPPED]:
+        shutil.rmtree(out)
+
+
+def _nothing_left(audit: Mapping[str, Any], shards: Sequence[Path], out: Path) -> str:
     files = audit["files"]
     if files and audit["in"] == len(files):
         more = f" (and {len(files) - 1} files more)" if len(files) > 1 else ""
@@ -344,4 +364,5 @@ def _nothing_left(audit: Mapping[str, Any]) -> str:
     if not audit["in"]:
         return "the corpus is empty: the files hold no record at all"
     top = ", ".join(f"{reason} {count:,}" for reason, count in sorted(audit["drops"].items(), key=lambda d: -d[1])[:3])
-    return f"no usable document is left of {audit['in']:,} read; dropped most often: {top}"
+    where = _leave_dropped(shards, out)
+    return f"no usable document is left of {audit['in']:,} read; dropped most often: {top}{where}"

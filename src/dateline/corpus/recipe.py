@@ -56,7 +56,9 @@ class SplitShares(Section):
         return self
 
 
-ADDED = {"year": None, "page_remains": "keep"}
+EARLIEST = date(1980, 1, 1)
+"""News on the web is younger; older dates are mostly a clock at zero (1970-01-01, 1904-01-01, 1601-01-01)."""
+ADDED = {"year": None, "page_remains": "keep", "dates_from": EARLIEST, "dates_until": None}
 """Options with the values at which they change nothing, left out of a corpus's identity, so that corpora that were
 built before these options existed are still known."""
 
@@ -73,6 +75,10 @@ class CorpusRecipe(Section):
     """Which column holds what; left out, usual names are recognised."""
     year: int | None = Field(None, ge=1600, le=9999)
     """Year of dates that name none (`Jan. 26`); null leaves such documents without a date."""
+    dates_from: date = EARLIEST
+    """Earlier dates count as unknown and are named among the problems, for most of them are a clock at zero."""
+    dates_until: date | None = None
+    """Later dates count as unknown and are named, too; null is the day after the build."""
     page_remains: Literal["keep", "strip", "drop"] = "keep"
     """Remains of a page or feed at the ends of a text: marks of a cut (`… [+123 chars]`, Read more, an ellipsis),
     sign-up lines, the headline repeated, paragraphs joined by `.,`. `keep` names them among the problems, `strip`
@@ -157,6 +163,8 @@ class CorpusRecipe(Section):
             raise ValueError(f"give exactly one of paths and newswire; {given}")
         if self.max_characters is not None and self.max_characters < self.min_characters:
             raise ValueError(f"max_characters {self.max_characters} is below min_characters {self.min_characters}")
+        if self.dates_until is not None and self.dates_until < self.dates_from:
+            raise ValueError(f"dates_until {self.dates_until} is before dates_from {self.dates_from}")
         strangers = [name for name in self.held_out if self.countries and name not in self.countries]
         if strangers:
             raise ValueError(f"held_out names {', '.join(strangers)}, which countries leaves out; list them in both")

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from dateline.conditions import Condition, Conditioner, parse_condition
 from dateline.errors import UserError
 from dateline.evaluate.documents import Documents, check_tokens, encode_prefixes, take_documents
-from dateline.evaluate.losses import score_documents
+from dateline.evaluate.losses import score_conditions
 from dateline.evaluate.recipe import Efficiency
 from dateline.manifest import Manifest, require_manifest
 from dateline.model.load import Subject, load_subject, model_fingerprint, trained_fields
@@ -167,8 +167,8 @@ def _losses(
     protocol = options.protocol
     prefixes = encode_prefixes(subject, _conditioner(subject, documents, options, condition), documents)
     check_tokens(protocol, subject, documents, {condition.name: prefixes})
-    _, nll, counts = score_documents(subject, documents, prefixes, options, what, what)
-    return nll, counts
+    ((_, found),) = score_conditions(subject, documents, {what: prefixes}, options, str(subject.folder))
+    return found.nll, found.num_tokens
 
 
 def _conditioner(subject: Subject, documents: Documents, options: Efficiency, condition: Condition) -> Conditioner:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -53,41 +55,62 @@ def score_bodies(
     return [np.concatenate(several) for several in chunks]
 
 
-def score_documents(
+class ConditionLosses(NamedTuple):
+    """What a sample costs under one condition; all have one entry a document."""
+
+    losses: list[npt.NDArray[np.float32]]
+    """-log p of each scored token in nats."""
+    nll: npt.NDArray[np.float64]
+    """Their sums."""
+    num_tokens: npt.NDArray[np.int64]
+
+
+def score_conditions(
     subject: Subject,
     documents: Documents,
-    prefixes: Sequence[Tokens],
+    prefixes: Mapping[str, Sequence[Tokens]],
     options: Perplexity | Efficiency,
-    what: str,
-    whose: str,
-) -> tuple[list[npt.NDArray[np.float32]], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Scores a sample under one condition.
+    run: str,
+) -> Iterator[tuple[str, ConditionLosses]]:
+    """Scores a sample under several conditions, and what is the same under two of them once.
+
+    `gold` of a Nigerian document is `swap:ng` of it where the prefix shows no more than the country.
 
     Args:
         subject: the model.
         documents: the sample.
-        prefixes: tokens of each document's prefix.
+        prefixes: condition -> tokens of each document's prefix.
         options: protocol, batch and precision.
-        what: is scored, for the progress line.
-        whose: run and condition, for messages.
+        run: for messages.
 
-    Returns:
-        The losses of each document's scored tokens; their sums in nats and their numbers, of shape [documents].
+    Yields:
+        Conditions in their order, with what was found.
 
     Raises:
         UserError: where a loss is not finite.
     """
-    losses = score_bodies(
-        subject,
-        options.protocol,
-        prefixes,
-        documents.bodies,
-        batch_tokens=options.batch_tokens,
-        precision=options.precision,
-        what=what,
-    )
-    nll = sum_finite(losses, documents.ids, whose, options.precision)
-    return losses, nll, np.array([len(part) for part in losses], dtype=np.int64)
+    keys = {name: [(at, head.tobytes()) for at, head in enumerate(heads)] for name, heads in prefixes.items()}
+    left = Counter(key for several in keys.values() for key in several)
+    kept: dict[tuple[int, bytes], npt.NDArray[np.float32]] = {}
+    for name, heads in prefixes.items():
+        new = [at for at, key in enumerate(keys[name]) if key not in kept]
+        found = score_bodies(
+            subject,
+            options.protocol,
+            [heads[at] for at in new],
+            [documents.bodies[at] for at in new],
+            batch_tokens=options.batch_tokens,
+            precision=options.precision,
+            what=name if new else "",
+        )
+        kept.update(zip((keys[name][at] for at in new), found, strict=True))
+        losses = [kept[key] for key in keys[name]]
+        left.subtract(keys[name])
+        for key in keys[name]:
+            if not left[key]:
+                del kept[key]
+        nll = sum_finite(losses, documents.ids, f"run '{run}' under '{name}'", options.precision)
+        yield name, ConditionLosses(losses, nll, np.array([len(part) for part in losses], dtype=np.int64))
 
 
 def sum_finite(

@@ -24,7 +24,7 @@ from dateline.conditions import (
 )
 from dateline.errors import UserError
 from dateline.evaluate.documents import check_tokens, count_unknown, encode_prefixes, scored_bytes, take_documents
-from dateline.evaluate.losses import score_documents
+from dateline.evaluate.losses import score_conditions
 from dateline.evaluate.parts import PARTS, TITLE_IN_URL, count_leaks, find_title, leaks, sum_parts
 from dateline.evaluate.recipe import Perplexity
 from dateline.manifest import require_manifest
@@ -122,12 +122,11 @@ def _score(model: Path, options: Perplexity, shown: Sequence[Field], origin: Ori
 
     titles = [find_title(subject.tokenizer, body) for body in documents.bodies]
     found: dict[str, Scored] = {}
-    for name, heads in prefixes.items():
-        whose = f"run '{origin.run}' under '{name}'"
-        losses, nll, counts = score_documents(subject, documents, heads, options, name, whose)
-        parts = (None, None) if name.startswith("swap:") else sum_parts(losses, titles)
+    for name, one in score_conditions(subject, documents, prefixes, options, origin.run):
+        parts = (None, None) if name.startswith("swap:") else sum_parts(one.losses, titles)
         fields = "+".join(conditioners[name].shown())
-        found[name] = Scored(fields, nll, counts, scored_bytes(subject, documents, counts), *parts)
+        num_bytes = scored_bytes(subject, documents, one.num_tokens)
+        found[name] = Scored(fields, one.nll, one.num_tokens, num_bytes, *parts)
     for condition in asked:
         if condition.transform == "marginal":
             found[condition.name] = marginal(condition, found, prior_of(condition, corpus, documents.metadata))

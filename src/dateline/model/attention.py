@@ -7,6 +7,8 @@ evaluation use transformers' own attention.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -15,13 +17,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.attention.varlen import varlen_attn
 
 ATTENTION = "dateline_documents"
 BLOCK = 64
 """On the CPU, segments whose lengths round up to the same multiple of this share a kernel call."""
-GROUPED_KERNEL = "enable_gqa" in signature(varlen_attn).parameters
-"""Whether `varlen_attn` takes fewer heads of keys than of queries: in PyTorch 2.13 it does, in 2.11 it does not."""
 
 
 class Documents(NamedTuple):
@@ -109,6 +108,17 @@ def document_attention(
     return torch.cat(outputs).index_select(0, documents.order).view(batch, length, heads, dim), None
 
 
+@cache
+def flash_kernel() -> tuple[Callable[..., Any], bool]:
+    """Returns `varlen_attn`, and whether it takes fewer heads of keys than of queries: 2.13 does, 2.11 does not.
+
+    Imported where it is used: it loads PyTorch's compiler, 2 s that training on a CPU need not wait for.
+    """
+    from torch.nn.attention.varlen import varlen_attn
+
+    return varlen_attn, "enable_gqa" in signature(varlen_attn).parameters
+
+
 def flash_attention(
     query: Tensor, key: Tensor, value: Tensor, documents: Documents, scaling: float | None = None
 ) -> Tensor:
@@ -125,13 +135,14 @@ def flash_attention(
         The output, shaped like `query`.
     """
     options: dict[str, Any] = {"scale": scaling, "window_size": (-1, 0)}  # causal: any earlier key, none that is later
+    kernel, grouped = flash_kernel()
     repeats = query.shape[1] // key.shape[1]
-    if repeats > 1 and GROUPED_KERNEL:
+    if repeats > 1 and grouped:
         options["enable_gqa"] = True
     elif repeats > 1:
         key, value = (x.repeat_interleave(repeats, dim=1) for x in (key, value))
     starts, longest = documents.starts, documents.longest
-    out = varlen_attn(query, key, value, starts, starts, longest, longest, **options)
+    out = kernel(query, key, value, starts, starts, longest, longest, **options)
     assert isinstance(out, Tensor)
     return out
 

@@ -95,8 +95,9 @@ def is_undertrained(body_tokens: int | None, parameters: int | None) -> bool:
 
 
 def undertrained(names: Sequence[str]) -> str:
-    """Returns what is said of such runs, in one line."""
+    """Returns what is said of such runs, in one line: their names, or how many they are."""
+    shown = ", ".join(names) if len(names) <= 6 else f"{len(names)} runs"
     return (
-        f"undertrained: {', '.join(names)}: fewer than {ENOUGH_TOKENS:g} body tokens a parameter; differences between "
-        "such models mean nothing, train longer"
+        f"undertrained: {shown}: fewer than {ENOUGH_TOKENS:g} body tokens a parameter; differences between such models "
+        "show how fast they learn, not what they can learn; train longer"
     )

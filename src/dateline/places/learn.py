@@ -20,7 +20,7 @@ from pathlib import Path
 from dateline.errors import UserError
 from dateline.manifest import write_atomically
 from dateline.places.countries import all_countries, country
-from dateline.places.outlets import PORTALS, csv_rows, outlet
+from dateline.places.outlets import csv_rows, is_nobodys, outlet
 from dateline.places.resolve import resolve
 from dateline.places.url import parse_url, show
 from dateline.statistics import wilson
@@ -142,7 +142,7 @@ def _obstacle(
     parts = parse_url(domain)
     if not domain or parts.domain != domain:
         return "no registered domain"
-    if parts.platform or domain in PORTALS:
+    if is_nobodys(parts):
         return "shared platform or portal"
     if not support:
         return "no declared country"

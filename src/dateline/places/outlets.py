@@ -29,7 +29,8 @@ from typing import Literal, NamedTuple, TextIO
 
 from dateline.errors import UserError
 from dateline.places.countries import Country, all_countries, country
-from dateline.places.url import parse_url, show
+from dateline.places.url import UrlParts, parse_url, show
+from dateline.places.wrapped import is_everywhere, stands_for_others
 
 OUTLET_TABLE = Path(__file__).parent / "data" / "outlets.csv"
 
@@ -45,6 +46,11 @@ PORTALS = frozenset({
 
 They have no home, so no list and no count of declared countries makes outlets of them. A user's own table may.
 """
+
+
+def is_nobodys(parts: UrlParts) -> bool:
+    """Says whether a site carries what others publish: it is no outlet, and its suffix says nothing of a country."""
+    return bool(parts.platform or parts.domain in PORTALS or is_everywhere(parts) or stands_for_others(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +288,7 @@ def _judge(row: _Row) -> Outlet | str:
     parts = parse_url(row.domain)
     if not parts.domain:
         return "no registered domain"
-    if parts.platform or parts.domain in PORTALS:
+    if is_nobodys(parts):
         return "shared platform or portal"
     if parts.subdomain or parts.path.strip("/"):
         return "part of a site"

@@ -10,6 +10,9 @@ path).
    evidence. Hints can agree but never conflict, so `theguardian.com/world/africa` is gb, single, and
    `theguardian.com/uk-news` is gb, agree. Two hints are one kind.
 3. `reason` is set whenever domain or country is empty, and when a declared country was given that is none.
+4. Of an address inside another (archives, caches, redirects: `wrapped.py`) the inner one speaks, and each piece of
+   evidence names the host around it. Sites that are nobody's home (portals, link shorteners, archives) have no country
+   by suffix; what shorteners and archives have in their paths is no hint either.
 """
 
 from __future__ import annotations
@@ -20,8 +23,9 @@ from typing import Literal
 
 from dateline.places.countries import all_countries, country
 from dateline.places.hints import find_hints
-from dateline.places.outlets import Outlet, outlet
-from dateline.places.url import parse_url, show
+from dateline.places.outlets import Outlet, is_nobodys, outlet
+from dateline.places.url import UrlParts, parse_url, show
+from dateline.places.wrapped import stands_for_others, unwrap
 from dateline.records import Evidence, EvidenceKind, Place, Verified
 
 GENERIC_CC_TLDS = frozenset({
@@ -65,7 +69,9 @@ def resolve(url: str, declared_country: str = "", *, outlets: Mapping[str, Outle
         >>> place.domain, place.country, place.continent, place.decided_by, place.verified
         ('punchng.com', 'ng', 'Africa', 'outlet', 'single')
     """
-    parts = parse_url(url)
+    parts, wrapper = unwrap(parse_url(url))
+    inside = f" (inside {wrapper})" if wrapper else ""
+    others = stands_for_others(parts)
     reasons = [parts.reason] if parts.reason else []
     evidence: list[Evidence] = []
     if declared_country and not declared_country.isspace():
@@ -75,16 +81,13 @@ def resolve(url: str, declared_country: str = "", *, outlets: Mapping[str, Outle
         else:
             reasons.append(f"declared country {show(declared_country.strip())} is not a country")
     listed = _listed(parts.domain, outlets)
-    if listed:
-        evidence.append(listed)
-    suffix = None if parts.platform else _suffix(parts.suffix)
-    if suffix:
-        evidence.append(suffix)
-    evidence.extend(find_hints(parts))
+    of_url = [listed, None if is_nobodys(parts) else _suffix(parts.suffix)]
+    of_url += () if others else find_hints(parts)
+    evidence += (_at(piece, inside) if inside else piece for piece in of_url if piece is not None)
 
     code, continent, decided_by = _decide(evidence)
     if not code and parts.domain:
-        reasons.append(_why_no_country(parts.suffix, parts.platform, continent))
+        reasons.append(_why_no_country(parts, others, continent) + inside)
     return Place(
         domain=parts.domain,
         country=code,
@@ -154,10 +157,19 @@ def _country_by_tld() -> dict[str, str]:
     return {tld: found.alpha2 for found in all_countries().values() for tld in (found.cc_tld, found.alpha2)}
 
 
-def _why_no_country(suffix: str, platform: str, continent: str) -> str:
+def _at(piece: Evidence, inside: str) -> Evidence:
+    """Returns a piece of evidence that says around which address its own stood."""
+    return Evidence(piece.kind, piece.country, piece.continent, piece.detail + inside)
+
+
+def _why_no_country(parts: UrlParts, others: str, continent: str) -> str:
     """Returns the sentence that tells why a site with a domain has no country."""
     if continent:
         return f"evidence names only a continent, {continent}"
-    if platform:
-        return f"{platform} is a shared platform and outlet not in table"
-    return f"generic suffix .{suffix} and outlet not in table"
+    if others:
+        return f"{parts.domain} is {others}; what is behind the link is not in it"
+    if parts.platform:
+        return f"{parts.platform} is a shared platform and outlet not in table"
+    if is_nobodys(parts):
+        return f"{parts.domain} carries what others publish and is in no outlet table"
+    return f"generic suffix .{parts.suffix} and outlet not in table"

@@ -1,7 +1,7 @@
 """A URL cut into its parts: host, registered domain, public suffix, sub-domain, path, query.
 
-The public-suffix list is the one bundled with tldextract; it is never fetched. Archives and AMP caches are not
-unwrapped.
+The public-suffix list is the one bundled with tldextract; it is never fetched. Addresses inside others (archives, AMP
+caches) are found by `wrapped.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ SHARED_HOSTS = frozenset({
     "blogspot.com", "wordpress.com", "substack.com", "medium.com", "tumblr.com", "typepad.com", "livejournal.com",
     "weebly.com", "wixsite.com", "squarespace.com", "github.io", "gitlab.io", "netlify.app", "vercel.app", "pages.dev",
     "web.app", "firebaseapp.com", "herokuapp.com",
-    "uk.com", "us.com", "eu.com", "za.com", "co.com", "gb.net", "uk.net", "in.net", "za.net",
+    "ae.org", "br.com", "cn.com", "co.com", "de.com", "eu.com", "gb.net", "gr.com", "hu.com", "hu.net", "in.net",
+    "jp.net", "jpn.com", "kr.com", "mex.com", "no.com", "qc.com", "ru.com", "sa.com", "se.net", "uk.com", "uk.net",
+    "us.com", "us.org", "uy.com", "za.bz", "za.com", "za.net",
 })  # fmt: skip
 """Registered domains under which strangers publish side by side.
 
@@ -39,6 +41,8 @@ _AUTHORITY_END = re.compile(r"[/\\?#]")
 _HOST = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _DEVICE_LABELS = frozenset({"www", "www1", "www2", "www3", "m", "amp", "mobile"})
+_INSTITUTIONS = frozenset({"gov", "govt", "gob", "gouv", "gub", "go", "mil", "nhs", "police"})
+"""Labels of public suffixes that belong to one institution, whose front door is the suffix itself (`www.nhs.uk`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +147,7 @@ def _split_host(name: str) -> UrlParts:
     suffix, label = found.suffix, found.domain
     if not suffix:
         return UrlParts(host, reason=f"host {show(host)} has no public suffix")
-    if label in ("", "www") and suffix.startswith("gov."):
-        # www.gov.uk: a government's front door is its public suffix
+    if label in ("", *_DEVICE_LABELS) and not _INSTITUTIONS.isdisjoint(suffix.split(".")[:-1]):
         return UrlParts(host, suffix, suffix)
     if not label:
         return UrlParts(host, suffix=suffix, reason=f"{show(host)} is a public suffix, not a site")

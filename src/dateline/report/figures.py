@@ -453,7 +453,7 @@ def _format(axis: matplotlib.axis.Axis, show: Callable[[float], str], scale: str
         axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
         axis.set_minor_locator(matplotlib.ticker.NullLocator())
     else:
-        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: "0" if value == 0 else show(value)))
 
 

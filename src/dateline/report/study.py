@@ -28,6 +28,8 @@ VERDICTS = {
 }
 """Verdict -> its colour, and what it means."""
 UNIT = "nats per token; below zero the first is better"
+REGIONS = (0, 2, 3, 4, 5)
+"""Colors of regions: not the grey one, which is that of models without metadata elsewhere."""
 SIDE_BY_SIDE = ("with metadata", "without metadata")
 
 
@@ -338,7 +340,7 @@ def _slopes(results: Results, size: str) -> Markup | None:
             means = [float(found.loc[found["run"].isin(one["run"]), "value"].mean()) for one in (local, whole)]
             if all(map(is_number, means)):
                 label = "the same without metadata" if dash else f"{region}, with metadata"
-                drawn.append(figures.Line(label, (0, 1), means, color=color, dash=dash))
+                drawn.append(figures.Line(label, (0, 1), means, color=REGIONS[color % len(REGIONS)], dash=dash))
     if not drawn:
         return None
     ends = [value for line in drawn for value in line.y]
@@ -464,6 +466,11 @@ def _dropout(results: Results, own: pd.DataFrame) -> list[Markup | None]:
         settings = sorted(set(found["detail"]), key=lambda one: (not one.endswith("cooldown 0"), one))
         if len(settings) < 2:
             continue
+        seeds = {
+            _setting(one): int(number) for one, number in found.groupby("detail", sort=False)["n_seeds"].max().items()
+        }
+        several = {name: number for name, number in seeds.items() if number > 1}
+        words = f" ({', '.join(f'{name}: {number} seeds' for name, number in several.items())}; others one)"
         lines = []
         for color, claim in enumerate(("dropout_cost", "dropout_gain")):
             by = found[found["claim"] == claim].set_index("detail").reindex(settings)
@@ -478,7 +485,7 @@ def _dropout(results: Results, own: pd.DataFrame) -> list[Markup | None]:
                 f"study-dropout-{size}",
                 f"Prefix dropout, {size}",
                 f"Differences from the plain run at {some(len(settings), 'setting')}, with 95% bands.",
-                x="prefix dropout in training",
+                x="prefix dropout in training" + (words if several else ""),
                 y=f"{size}: {UNIT.partition(';')[0]}, less plain",
                 categories=[_setting(one) for one in settings],
             )

@@ -20,6 +20,7 @@ positives at p <= 0.05 are 2 to 6%.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -135,6 +136,44 @@ def two_sided_p(differences: Floats) -> float:
     """
     smaller = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
     return min(1.0, (1 + 2 * smaller) / (len(differences) + 1))
+
+
+def kappa(counts: Mapping[tuple[str, str], int], *, level: float = LEVEL) -> Estimate:
+    """Returns Cohen's kappa of two raters: how much of the agreement that chance leaves open they reach.
+
+    The interval is the usual one for large samples (Fleiss, Cohen and Everitt 1969), cut off at -1 and 1. Where both
+    raters always give the same category, chance leaves nothing open and all is NaN; a single item gives no interval.
+
+    Args:
+        counts: (category of the first rater, category of the second) -> items.
+        level: of the interval.
+
+    Example:
+        >>> found = kappa({("yes", "yes"): 20, ("yes", "no"): 5, ("no", "yes"): 10, ("no", "no"): 15})
+        >>> round(found.value, 2), round(found.low, 2), round(found.high, 2)
+        (0.4, 0.15, 0.65)
+    """
+    from scipy.special import ndtri
+
+    names = sorted({name for pair in counts for name in pair})
+    shares = np.array([[counts.get((one, other), 0) for other in names] for one in names], dtype=np.float64)
+    total = shares.sum()
+    if not total:
+        return Estimate(math.nan, math.nan, math.nan)
+    shares /= total
+    rows, columns, diagonal = shares.sum(1), shares.sum(0), shares.diagonal()
+    agreed, chance = float(diagonal.sum()), float(rows @ columns)
+    if chance >= 1:
+        return Estimate(math.nan, math.nan, math.nan)
+    value = (agreed - chance) / (1 - chance)
+    if total < 2:
+        return Estimate(value, math.nan, math.nan)
+    sides = columns[:, None] + rows[None, :]  # [i, j]: how often the second rater says i, and the first j
+    on = (diagonal * (1 - sides.diagonal() * (1 - value)) ** 2).sum()
+    off = (1 - value) ** 2 * ((shares * sides**2).sum() - (diagonal * sides.diagonal() ** 2).sum())
+    variance = float(on + off - (value - chance * (1 - value)) ** 2) / (total * (1 - chance) ** 2)
+    half = float(ndtri((1 + level) / 2)) * math.sqrt(max(variance, 0.0))
+    return Estimate(value, max(value - half, -1.0), min(value + half, 1.0))
 
 
 def wilson(successes: int, trials: int, *, level: float = LEVEL) -> Estimate:

@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dateline.errors import UserError
-from dateline.manifest import MANIFEST, Manifest, explain_change, read_manifest, write_atomically, write_manifest
+from dateline.manifest import (
+    MANIFEST,
+    Manifest,
+    check_free,
+    explain_change,
+    read_manifest,
+    write_atomically,
+    write_manifest,
+)
 from dateline.train.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -40,6 +48,22 @@ def finished_run(out: Path, recipe: Mapping[str, Any], parents: Mapping[str, str
     if finished is not None and (change := explain_change(out, recipe, parents, format=format)):
         raise UserError(f"{out}: is the finished run of another recipe ({change}); choose another --out")
     return finished
+
+
+def check_out(out: Path, *, resume: bool, overwrite: bool) -> None:
+    """Refuses a folder that is not to be trained in.
+
+    Raises:
+        UserError: which names `--resume` where an unfinished run stands there: what `--overwrite` does to it, too.
+    """
+    if not (resume or overwrite) and read_manifest(out) is None and (out / METRICS).is_file():
+        found = checkpoints(out)
+        steps = f"its newest checkpoint is {found[-1].name}" if found else "it has no checkpoint yet"
+        raise UserError(
+            f"{out}: holds an unfinished run ({steps}); pass --resume to continue it, --overwrite to delete it and "
+            "begin anew, or choose another --out"
+        )
+    check_free(out, overwrite=overwrite or resume, stage="train")
 
 
 def open_folder(out: Path, *, anew: bool) -> None:

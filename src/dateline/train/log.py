@@ -159,9 +159,14 @@ class TrainingLog:
         finite_or_null = {name: value if math.isfinite(value) else None for name, value in finite.items()}
         self.write("skipped", step, **finite_or_null, reason=reason, skipped=skipped)
 
-    def validate(self, step: int, counts: dict[str, int], groups: Any, dtype: str) -> None:
-        """Measures validation losses, on all processes together, and writes them with the gain by group."""
+    def validate(self, step: int, counts: dict[str, int], groups: Any, dtype: str) -> str:
+        """Measures validation losses, on all processes together, and writes them with the gain by group.
+
+        Returns:
+            What people want to know of them, in a line; empty without validation documents.
+        """
         begun = time.perf_counter()
+        losses: dict[tuple[str, str], float] = {}
         if self.validation.groups:
             with whole_weights(self.engine.module):
                 records = self.validation.measure(self.engine.model, dtype=dtype)
@@ -175,6 +180,16 @@ class TrainingLog:
         for name, tokens in zip(self.loader.groups, groups.tolist(), strict=True):
             self.write("groups", step, group=name, body_tokens=tokens, repeats=tokens / available[name])
         self.pause(begun)
+        if not losses:
+            return ""
+        plain, gold = losses["none", "all"], losses.get(("gold", "all"))
+        if gold is None:
+            return f"validation loss {plain:.3f}"
+        change = math.expm1(gold - plain)
+        return (
+            f"validation loss {gold:.3f} with its prefix, {plain:.3f} without: perplexity {abs(change):.1%} "
+            f"{'lower' if change < 0 else 'higher'} with it"
+        )
 
     def pause(self, since: float) -> None:
         """Takes the seconds since a moment out of the measured speed."""

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from dateline.errors import Interrupted, TrainingDiverged, UserError
-from dateline.manifest import Manifest, check_free, new_folder, read_manifest, write_manifest
+from dateline.manifest import Manifest, new_folder, read_manifest, write_manifest
 from dateline.progress import progress
 from dateline.stage import Stage, say
 from dateline.tokens.loader import Batch
@@ -29,7 +29,15 @@ from dateline.tokens.tokenizer import load_tokenizer
 from dateline.train.callbacks import Callback, Callbacks, Outcome, RunInfo
 from dateline.train.checkpoint import Saver, load_checkpoint, whole_state
 from dateline.train.export import describe, save_model
-from dateline.train.folder import belongs_to, checkpoints, finished_run, newest_intact, open_folder, set_aside
+from dateline.train.folder import (
+    belongs_to,
+    check_out,
+    checkpoints,
+    finished_run,
+    newest_intact,
+    open_folder,
+    set_aside,
+)
 from dateline.train.guard import Sentinel, Watchdog, collect_signals
 from dateline.train.log import TrainingLog
 from dateline.train.optim import factor
@@ -76,7 +84,7 @@ def train_model(
         plan = world.first(lambda: train_plan(recipe, corpus))
         if resume and (finished := world.first(lambda: finished_run(out, *plan, format=FORMAT))) is not None:
             return finished
-        world.first(lambda: check_free(out, overwrite=overwrite or resume, stage="train"))
+        world.first(lambda: check_out(out, resume=resume, overwrite=overwrite))
         run = world.together(lambda: _Run(recipe, corpus, out, world, plan, callbacks))
         world.first(lambda: open_folder(out, anew=not resume))  # now: a recipe that cannot run costs no run
         outcome: Outcome = "failed"
@@ -210,7 +218,9 @@ class _Run:
                 last = self.done == self.num_steps
                 if training.validate_every and (self.done % training.validate_every == 0 or last):
                     self.watchdog.at(self.done, "validation")
-                    self.log.validate(self.done, self.counts, self.groups, self.precision)
+                    found = self.log.validate(self.done, self.counts, self.groups, self.precision)
+                    if found and self.world.rank == 0:
+                        say(f"train {self.out.name}: step {self.done:,}: {found}")
                 if training.checkpoint_every and self.done % training.checkpoint_every == 0 and not last:
                     self._checkpoint()
                 self._report_checkpoints()

@@ -43,6 +43,7 @@ def test_problems_are_said_in_words_the_gravest_first() -> None:
         "trained on but not tested: ke",
         "fewer than 100 test documents: gb (1)",
         "1 document has no country",
+        "1 document has no date; is its column named in `columns`?",
         "3 documents have conflicting evidence of their country",
         "1 documents without a date were split by their hash in spite of test_from",
     ]

@@ -29,7 +29,22 @@ DAYS = st.dates(min_value=date(1600, 1, 1))
         "Thursday, March 4, 2021",
         "1614816000",
         "1614816000.5",
+        "1614816000.50000",
         "1614816000000",
+        "1614816000000000",
+        "1614816000000000000",
+        "Thu,04 Mar 2021 10:00:00 GMT",
+        "4th of March 2021",
+        "Thu Mar 04 10:00:00 GMT 2021",
+        "Thu Mar  4 10:00:00 2021",
+        "Thu Mar 04 10:00:00 +0000 2021",
+        "20210304101500",
+        "20210304T101500Z",
+        "202103041015",
+        "Thu, 04 Mar 21 10:00:00 +0000",
+        "Thu,04 Mar 21 10:00 GMT",
+        "4 Mar 21 10:00 EST",
+        "Thursday, 04-Mar-21 10:00:00 GMT",
     ],
 )
 def test_usual_forms_name_their_day(written: str) -> None:
@@ -56,10 +71,21 @@ def test_usual_forms_name_their_day(written: str) -> None:
         "２０２１-03-04",
         "Jan 14, 4:07 PM",
         "2021-03/04",
+        "04 Mar 21",
+        "04-Mar-21",
+        "Mar 04 21 10:00",
+        "4 March 10:00",
+        "Thu Mar 04 10:00:00",
+        "20210304251500",
     ],
 )
 def test_what_is_not_certain_is_empty(written: str) -> None:
     assert day_of(written) == ""
+
+
+def test_years_of_two_digits_follow_the_mail_rules() -> None:
+    assert day_of("Mon, 04 Mar 49 10:00:00 GMT") == "2049-03-04"
+    assert day_of("Sat, 04 Mar 50 10:00:00 GMT") == "1950-03-04"
 
 
 @given(DAYS)

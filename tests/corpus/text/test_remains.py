@@ -12,6 +12,7 @@ BODY = "Rain fell in Lagos on Tuesday. The minister opened a road."
     [
         "… [+1136 chars]",
         "... [+1,136 chars]",
+        "... [2347 chars]",
         " [+123 chars]",
         "\nRead more",
         " Continue reading...",

@@ -1,26 +1,24 @@
 """What real models read and answer: every form and condition, the numbers of a plain forward pass, sampled letters."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from dateline.benchmark.questions import read_questions
+from dateline.benchmark.tasks import cloze_prompt, letter_place, letter_prompt
 from dateline.errors import UserError
 from dateline.evaluate.mcq.ask import (
     Asked,
     ask,
-    cloze_prompt,
     continuation_nats,
     encode_prompts,
     is_pair,
     letter_nats,
-    letter_place,
-    letter_prompt,
     named_letter,
-    next_logits,
     option_nats,
     prefix_texts,
     question_conditions,
@@ -156,22 +154,53 @@ def test_batches_do_not_change_numbers(either, questions):
     assert np.concatenate(small) == pytest.approx(np.concatenate(large), abs=1e-4)
 
 
-def test_one_token_is_read_from_one_pass_and_equal_pairs_are_scored_once(either, monkeypatch):
-    from dateline.model import scoring
+def read_tokens(subject, monkeypatch):
+    """Records the shape of every batch that the model reads."""
+    shapes = []
+    body = subject.model.base_model
+    real = body.forward
 
-    sizes = []
-    real = scoring.score_segments
-    monkeypatch.setattr(scoring, "score_segments", lambda m, s, **k: sizes.append(len(s)) or real(m, s, **k))
+    def forward(*given, **options):
+        shapes.append(tuple((options["input_ids"] if "input_ids" in options else given[0]).shape))
+        return real(*given, **options)
+
+    monkeypatch.setattr(body, "forward", forward)
+    return shapes
+
+
+def test_a_context_is_read_once_for_all_its_continuations(either, monkeypatch):
+    shapes = read_tokens(either, monkeypatch)
     context = np.array([either.bos, 7, 8, 9], dtype=np.int32)
-    one, other, long = (np.array(ids, dtype=np.int32) for ids in ([5], [6], [5, 6]))
+    one, other, long, longest = (np.array(ids, dtype=np.int32) for ids in ([5], [6], [5, 6], [6, 6, 5]))
     nats = continuation_nats(
-        either, [context, context, context], [[one, other], [one, long], [long]], batch_tokens=64, precision="float32"
+        either,
+        [context, context, context],
+        [[one, other], [one, long], [long, longest]],
+        batch_tokens=64,
+        precision="float32",
     )
-    assert sizes == [1]
+    assert shapes == [(1, 4), (2, 2)]
     assert nats[0][0] == nats[1][0]
     assert nats[1][1] == nats[2][0]
-    expected = [plainly(either, context.tolist(), tokens.tolist()) for tokens in (one, other)]
-    assert nats[0] == pytest.approx(expected, abs=1e-4)
+    for tokens, found in zip((one, other, long, longest), (*nats[0], *nats[2]), strict=True):
+        assert found == pytest.approx(plainly(either, context.tolist(), tokens.tolist()), abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["mamba", "mistral"])
+def test_models_that_keep_no_copies_read_every_continuation_anew(either, kind):
+    """A state-space model, and one whose window slides over the context."""
+    settings = {"vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 2}
+    if kind == "mistral":
+        settings |= {"num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 32, "sliding_window": 3}
+    torch.manual_seed(3)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **settings)).eval()
+    subject = SimpleNamespace(model=model, bos=1)
+    contexts = [np.array([1, *ids], dtype=np.int32) for ids in ([7, 8, 9, 3, 4], [9, 9, 2, 5, 3])]
+    choices = [[np.array(ids, dtype=np.int32) for ids in ([5], [5, 6, 9, 10], [8, 2])]] * 2
+    nats = continuation_nats(subject, contexts, choices, batch_tokens=64, precision="float32")
+    for context, found in zip(contexts, nats, strict=True):
+        expected = [plainly(subject, context.tolist(), tokens.tolist()) for tokens in choices[0]]
+        assert found == pytest.approx(expected, abs=1e-4)
 
 
 def test_bfloat16_is_the_precision_of_letters_and_options_alike(either, questions):
@@ -186,16 +215,6 @@ def test_bfloat16_is_the_precision_of_letters_and_options_alike(either, question
         )
         assert not np.array_equal(fine, coarse)
         assert coarse == pytest.approx(fine, rel=0.05, abs=0.3)
-
-
-def test_next_logits_come_for_every_context_once(either):
-    contexts = [np.arange(3, 3 + length, dtype=np.int32) for length in (4, 2, 4, 4, 3)]
-    seen = [
-        at
-        for positions, logits in next_logits(either, contexts, batch_tokens=8, precision="float32")
-        for at in positions
-    ]
-    assert sorted(seen) == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

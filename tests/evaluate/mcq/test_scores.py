@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from dateline.benchmark.tasks import letter_place
 from dateline.errors import UserError
-from dateline.evaluate.mcq.ask import letter_place
 from dateline.evaluate.mcq.scores import (
     ITEMS,
     PUBLISHED,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from math import log
 from typing import Any
 
-from dateline.corpus.audit.tally import CONTRIBUTED, Tally, length_edges
+from dateline.corpus.audit.tally import CONTRIBUTED, MOST_SILENT, Tally, length_edges
 from dateline.corpus.recipe import CorpusRecipe
 from dateline.corpus.text.clean import day_of
 from dateline.corpus.work import STATUSES
@@ -102,9 +102,14 @@ def summarize(tally: Tally, recipe: CorpusRecipe) -> dict[str, Any]:
         "balance": balance({code: (kept[code], sum(sizes[code].values())) for code in countries}, _continent),
         "undated": sum(years[""] for years in _nested(tally, "years").values()),
         "unread_dates": {written: count for (written,), count in tally.table("unread dates")},
+        "implausible_dates": {written: count for (written,), count in tally.table("implausible dates")},
         "unknown_countries": {named: count for (named,), count in tally.table("unknown countries")},
         "without": {name: count for (name,), count in tally.table("without")},
         "files": tally.files,
+        "silent_files": {
+            "number": sum(count for _, count in tally.table("silent files")),
+            "examples": [file for (file,), _ in tally.table("examples of silent files")][:MOST_SILENT],
+        },
         "contributions": _contributions(tally),
         "remains": {kind: count for (kind,), count in tally.table("remains")},
     }
@@ -321,7 +326,7 @@ MOST_NAMED = 10
 SMALL_TEST = 100
 """Fewer test documents than this in a country are named as a problem: their interval will be wide."""
 NOTICEABLE = 0.1
-"""Share of the documents that may lack an address or a headline before that is named."""
+"""Share of the documents that may lack an address, a headline or a date before that is named."""
 DOMINANT = 0.5
 """Share of a country's documents that one outlet may have before it is named."""
 
@@ -336,6 +341,10 @@ def problems_of(audit: Mapping[str, Any], recipe: CorpusRecipe, outlets: Collect
     problems = [one_line(f"{found['file']}: {_short(found['problem'], found['file'])}") for found in audit["files"][:5]]
     if len(audit["files"]) > 5:
         problems.append(f"{len(audit['files']) - 5} more files could not be read, or not to their end")
+    if (silent := audit["silent_files"])["number"] and any(found["kept"] for found in audit["contributions"]):
+        files = "1 file holds" if silent["number"] == 1 else f"{silent['number']:,} files hold"
+        more = ", ..." if silent["number"] > len(silent["examples"]) else ""
+        problems.append(one_line(f"{files} no record: {', '.join(silent['examples'])}{more}"))
     problems += _no_document(audit["contributions"])
     problems += [f"country {name} is expected and absent" for name in recipe.countries if name not in countries]
     problems += [f"country {name} is held out and absent" for name in recipe.held_out if name not in countries]
@@ -380,6 +389,12 @@ def problems_of(audit: Mapping[str, Any], recipe: CorpusRecipe, outlets: Collect
         no_year = recipe.year is None and any(day_of(written, LEAP_YEAR) for written in unread)
         hint = "; `year` supplies the year where a date names none" if no_year else ""
         problems.append(f"{sum(unread.values()):,} dates cannot be read for certain, such as: {_most(unread)}" + hint)
+    if strange := audit["implausible_dates"]:
+        bounds = f"before {recipe.dates_from} or after {recipe.dates_until or 'the day of the build'}"
+        problems.append(f"{sum(strange.values()):,} dates {bounds} count as unknown, such as: {_most(strange)}")
+    without = audit["undated"] - sum(audit["unread_dates"].values()) - sum(audit["implausible_dates"].values())
+    if without > NOTICEABLE * audit["documents"]:
+        problems.append(f"{_documents(without)} no date; is its column named in `columns`?")
     if conflicts := audit["verified"]["conflict"]["documents"]:
         problems.append(f"{_documents(conflicts)} conflicting evidence of their country")
     if recipe.test_from is not None and audit["undated"]:

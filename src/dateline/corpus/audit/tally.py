@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from io import StringIO
 from math import log2
 from typing import Any
@@ -47,8 +47,7 @@ class Tally:
             reason: why it was dropped; `CONTRIBUTED` where it was not.
             paths: those of the recipe.
         """
-        file, _, line = source.rpartition(":")
-        file = file if line.isdecimal() else source
+        file = file_of(source)
         if path := named_by(file, paths):
             self._counts["sources"][_key(path, reader_of(file.partition("!")[0]) or "", reason)] += 1
 
@@ -59,13 +58,19 @@ class Tally:
         if named and not is_remote(named[0]) and not any(key.startswith(tuple(named)) for key in seen):
             seen[named[0]] += 0
 
+    def note_silent(self, files: Collection[str]) -> None:
+        """Counts files that held no record at all, and remembers some of them."""
+        if files:
+            self._counts["silent files"][""] += len(files)
+            self._counts["examples of silent files"].update(sorted(files)[:MOST_SILENT])
+
     def note_remains(self, kinds: Iterable[str]) -> None:
         """Counts what a document, kept or not, had of the page that it was taken from."""
         self._counts["remains"].update(kinds)
 
-    def unread_date(self, written: str) -> None:
-        """Counts a date that could not be read; one of each length is remembered as an example."""
-        examples = self._counts["unread dates"]
+    def unread_date(self, written: str, *, implausible: bool = False) -> None:
+        """Counts a date that could not be read, or not be believed; one of each length is remembered as an example."""
+        examples = self._counts["implausible dates" if implausible else "unread dates"]
         examples[next((known for known in examples if len(known) == len(written)), written)] += 1
 
     def keep(self, article: Article, *, verified: str, declared: str, signals: str, review: bool = False) -> None:
@@ -140,6 +145,8 @@ class Tally:
         return cls({name: Counter(counter) for name, counter in data["counts"].items()}, data["files"])
 
 
+MOST_SILENT = 3
+"""Files without a record of one task that are remembered by name."""
 CONTRIBUTED = ""
 """What `Tally.contribute` calls a document that was kept."""
 _FORMULA = frozenset("=+-@")
@@ -149,6 +156,12 @@ MOST_COPIES = 20
 
 def _largest(counter: Counter[str], number: int) -> list[tuple[str, int]]:
     return sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:number]
+
+
+def file_of(source: str) -> str:
+    """Returns the file of a record's source: `news.jsonl:3` -> `news.jsonl`."""
+    file, _, line = source.rpartition(":")
+    return file if line.isdecimal() else source
 
 
 def length_bin(characters: int) -> int:

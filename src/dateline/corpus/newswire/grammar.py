@@ -282,22 +282,50 @@ class Grammar:
 
     def probabilities(self, title: str, text: str, places: Sequence[str] | None = None) -> dict[str, float]:
         """Returns p(title, text | place) for every place asked for (default: all), summed over all derivations."""
-        possible = [
+        possible = self._possible(title, text)
+        return {
+            place: math.fsum(mass for pattern in possible for mass, _ in self._derivations(pattern, title, text, place))
+            / len(self.patterns)
+            for place in (self.places if places is None else places)
+        }
+
+    def derivation(self, title: str, text: str, place: str) -> tuple[Pattern, Bindings] | None:
+        """Returns the most probable way in which a document is written at a place: its pattern, and what fills it.
+
+        Returns:
+            None where the document cannot be written there.
+
+        Example:
+            >>> rain = Pattern("rain", "weather", parse("Rain in {city}"), parse("It [rained|poured] in {city}."))
+            >>> grammar = Grammar([rain], {"ng": {"city": table(["Lagos", "Abuja"])}}, {"ng": 1.0})
+            >>> grammar.derivation("Rain in Lagos", "It rained in Lagos.", "ng")[1]
+            (('city', 'city', 'Lagos'),)
+        """
+        found = [
+            (mass, pattern, bindings)
+            for pattern in self._possible(title, text)
+            for mass, bindings in self._derivations(pattern, title, text, place)
+        ]
+        if not found:
+            return None
+        _, pattern, bindings = max(found, key=lambda one: (one[0], one[1].name, one[2]))
+        return pattern, bindings
+
+    def _possible(self, title: str, text: str) -> list[Pattern]:
+        """Returns the patterns whose longest literals a document has."""
+        return [
             pattern
             for pattern, (title_key, text_key) in zip(self.patterns, self._keys, strict=True)
             if title_key in title and text_key in text
         ]
-        found = {}
-        for place in self.places if places is None else places:
-            tables = self.places[place]
-            mass = 0.0
-            for pattern in possible:
-                states = read(pattern.title, title, tables, {(0, ()): 1.0})
-                states = {(0, bound): p for (position, bound), p in states.items() if position == len(title)}
-                states = read(pattern.text, text, tables, states)
-                mass += math.fsum(p for (position, _), p in states.items() if position == len(text))
-            found[place] = mass / len(self.patterns)
-        return found
+
+    def _derivations(self, pattern: Pattern, title: str, text: str, place: str) -> list[tuple[float, Bindings]]:
+        """Returns p(title, text | pattern, place) by what fills the slots."""
+        tables = self.places[place]
+        states = read(pattern.title, title, tables, {(0, ()): 1.0})
+        states = {(0, bound): mass for (position, bound), mass in states.items() if position == len(title)}
+        states = read(pattern.text, text, tables, states)
+        return [(mass, bound) for (position, bound), mass in states.items() if position == len(text)]
 
     def log_probability(self, title: str, text: str, places: Sequence[str] | None = None) -> float:
         """Returns log p(title, text | the place is one of `places`, by the prior) in nats; None means nothing is known.

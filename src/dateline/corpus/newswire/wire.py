@@ -89,6 +89,17 @@ def patterns() -> tuple[Pattern, ...]:
     )
 
 
+@cache
+def demonym(code: str) -> str:
+    """Returns what the people of one of the newswire's countries are called; an empty string for other countries.
+
+    Example:
+        >>> demonym("ng")
+        'Nigerian'
+    """
+    return next((next(iter(place_tables()[o.domain]["demonym"])) for o in outlets() if o.country == code), "")
+
+
 T = TypeVar("T")
 
 _FIRST_DAY = date(2010, 1, 1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from datatrove.data import Document
@@ -31,6 +32,12 @@ class Clean(Step):
     def __init__(self, recipe: CorpusRecipe) -> None:
         super().__init__()
         self.year = recipe.year
+        self.dates: tuple[str, str] | None = None
+        if recipe.newswire is None:
+            last = recipe.dates_until or datetime.now(UTC).date() + timedelta(
+                days=1
+            )  # a day ahead of UTC begins earlier
+            self.dates = recipe.dates_from.isoformat(), last.isoformat()
         self.remains = recipe.page_remains if recipe.newswire is None else None
 
     def look(self, document: Document, candidate: Candidate) -> Reason | None:
@@ -40,6 +47,8 @@ class Clean(Step):
         document.text = clean_text(record.text)
         candidate.url, candidate.title = clean_address(record.url), clean_title(record.title)
         candidate.date = day_of(record.date, self.year)
+        if candidate.date and self.dates is not None and not self.dates[0] <= candidate.date <= self.dates[1]:
+            candidate.date, candidate.implausible = "", True
         if self.remains is None:
             return None
         stripped, candidate.remains = find_remains(document.text, candidate.title)

@@ -50,6 +50,8 @@ class Candidate:
     title: str = ""
     date: str = ""
     place: Place = NOWHERE
+    implausible: bool = False
+    """Whether its date was read, and lies outside of what the recipe believes."""
     remains: tuple[str, ...] = ()
     """What was found of the page that the text was taken from."""
     words: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import date
@@ -13,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 from datatrove.pipeline.base import PipelineStep
 
-from dateline.corpus.audit import Tally, signals_of
+from dateline.corpus.audit import Tally, file_of, signals_of
 from dateline.corpus.dropped import DroppedFiles
-from dateline.corpus.readers import Record
+from dateline.corpus.readers import Record, Unit
 from dateline.corpus.recipe import CorpusRecipe
 from dateline.corpus.split import UNDATED, draw_of, outlet_hash
 from dateline.corpus.steps.read import Candidate, candidate_of
@@ -36,9 +37,9 @@ class Store(PipelineStep):  # type: ignore[misc]  # datatrove has no types
     type = "dateline"
     name = "store"
 
-    def __init__(self, recipe: CorpusRecipe, work: Path) -> None:
+    def __init__(self, recipe: CorpusRecipe, work: Path, tasks: Sequence[Sequence[Unit]] = ()) -> None:
         super().__init__()
-        self.recipe, self.work = recipe, work
+        self.recipe, self.work, self.tasks = recipe, work, tasks
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> None:
         """Takes every document in; the piece's folder appears when the last one is written."""
@@ -47,17 +48,20 @@ class Store(PipelineStep):  # type: ignore[misc]  # datatrove has no types
             return
         with Heartbeat(self.work, "pieces", rank) as beat, whole_folder(final) as folder:
             tally = Tally()
+            units = self.tasks[rank] if self.tasks else ()
+            silent = {unit.files[0] for unit in units if len(unit.files) == 1 and Path(unit.files[0]).is_file()}
             with ExitStack() as files:
                 dropped = files.enter_context(DroppedFiles(folder / "dropped", f"{rank:05d}"))
                 piece = files.enter_context(_Piece(folder, rank, self.recipe))
                 for document in data:
                     with self.track_time():
                         candidate = candidate_of(document)
+                        silent.discard(file_of(candidate.record.source).partition("!")[0])
                         tally.note_remains(candidate.remains)
                         if candidate.dropped is None:
                             piece.write(document.text, candidate)
                             if not candidate.date and (written := _written_date(candidate)):
-                                tally.unread_date(written)
+                                tally.unread_date(written, implausible=candidate.implausible)
                         else:
                             dropped.write(_dropped_row(candidate))
                             tally.drop(candidate.dropped.reason, candidate.place.country)
@@ -66,6 +70,7 @@ class Store(PipelineStep):  # type: ignore[misc]  # datatrove has no types
                             tally.contribute(candidate.record.source, reason, paths=self.recipe.paths)
                     beat.count()
             with self.track_time():
+                tally.note_silent(silent)
                 (folder / "tally.json").write_text(tally.to_json(), encoding="utf-8")
 
 

@@ -168,8 +168,22 @@ def _in_place_of_tag(found: re.Match[str]) -> str:
 
 _YEAR_FIRST = re.compile(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})(?!\d)")
 """ISO 8601 and its cousins: `2021-03-04T10:00:00Z`, `2021/3/4`, `20210304`."""
-_DAY_FIRST = re.compile(r"(?:[a-z]{3,9}\.?,?\s+)?(\d{1,2})(?:st|nd|rd|th)?[\s-]+([a-z]{3,9})\.?,?[\s-]+(\d{4})(?!\d)")
-"""RFC 2822 and prose: `Thu, 04 Mar 2021 10:00:00 +0000`, `4 March 2021`."""
+_DAY_FIRST = re.compile(
+    r"(?:[a-z]{3,9}(?:\.?,?\s+|\.?,))?(\d{1,2})(?:st|nd|rd|th)?[\s-]+(?:of\s+)?([a-z]{3,9})\.?,?[\s-]+(\d{4})(?!\d)"
+)
+"""RFC 2822 and prose: `Thu, 04 Mar 2021 10:00:00 +0000`, `Thu,04 Mar 2021`, `4 March 2021`."""
+_SHORT_YEAR = re.compile(
+    r"(?:[a-z]{3,9},?\s*)?(\d{1,2})\s+([a-z]{3,9})\s+(\d{2})\s+\d{1,2}:\d{2}"
+    r"|[a-z]{6,9},\s*(\d{1,2})-([a-z]{3})-(\d{2})\s+\d{1,2}:\d{2}"
+)
+"""RFC 822 and RFC 850, with a time: `Thu, 04 Mar 21 10:00 GMT`, `Thursday, 04-Mar-21 10:00:00 GMT`. Without one, which
+number is the year is not certain."""
+_YEAR_LAST = re.compile(
+    r"(?:[a-z]{3,9},?\s+)([a-z]{3,9})\s+(\d{1,2})\s+\d{1,2}:\d{2}(?::\d{2})?\s+(?:[a-z]{1,5}\s+|[+-]\d{4}\s+)?(\d{4})(?!\d)"
+)
+"""What C, Java and Twitter write: `Thu Mar 04 10:00:00 GMT 2021`."""
+_DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})(?:[01]\d|2[0-3])(?:[0-5]\d){1,2}")
+"""GDELT's: `20210304101500`; without seconds they would be milliseconds of 1976."""
 _MONTH_FIRST = re.compile(r"(?:[a-z]{3,9}\.?,\s+)?([a-z]{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(?!\d)")
 """American prose: `March 4, 2021 2:35 PM`."""
 _NO_YEAR = re.compile(
@@ -178,8 +192,10 @@ _NO_YEAR = re.compile(
     r"\.?(?:,?\s+(?:at\s+)?\d{1,2}(?::\d{2}){0,2}\s?(?:[ap]\.?m\.?)?(?:\s[a-z]{2,4})?)?"
 )
 """Both without a year: `Jan. 26`, `Thu, 4 March, 10:00`."""
-_EPOCH = re.compile(r"-?\d{9,10}(?:\.\d+)?|\d{12,13}(?:\.0)?")
-"""Seconds (9 or 10 digits) or milliseconds (12 or 13) since 1970, UTC."""
+_EPOCH = re.compile(r"-?\d{9,10}(?:\.\d+)?|\d{12,13}(?:\.0)?|\d{16}|\d{19}")
+"""Seconds (9 or 10 digits), milliseconds (12 or 13), microseconds (16) or nanoseconds (19) since 1970, UTC."""
+_TICKS = {16: 1e6, 19: 1e9}
+"""Digits -> so many a second."""
 _MONTH_NAMES = "january february march april may june july august september october november december"
 _MONTHS = tuple(_MONTH_NAMES.split())
 
@@ -198,8 +214,10 @@ def day_of(written: str, year: int | None = None) -> str:
     text = " ".join(written[:200].lower().split())
     if not text.isascii():
         return ""
+    if (found := _DIGITS.fullmatch(text)) and (day := _day(int(found[1]), int(found[2]), int(found[3]))):
+        return day
     if _EPOCH.fullmatch(text):
-        seconds = float(text)
+        seconds = float(text) / (_TICKS.get(len(text), 1) if text.isdigit() else 1)
         return datetime.fromtimestamp(seconds / 1000 if abs(seconds) >= 1e11 else seconds, UTC).date().isoformat()
     if found := _YEAR_FIRST.match(text):
         if not found[2] and len(found[0]) != 8:
@@ -207,6 +225,11 @@ def day_of(written: str, year: int | None = None) -> str:
         return _day(int(found[1]), int(found[3]), int(found[4]))
     if found := _DAY_FIRST.match(text):
         return _day(int(found[3]), _month(found[2]), int(found[1]))
+    if found := _SHORT_YEAR.match(text):
+        day, month, short = found[1] or found[4], found[2] or found[5], int(found[3] or found[6])
+        return _day(short + (2000 if short < 50 else 1900), _month(month), int(day))  # RFC 2822, 4.3
+    if found := _YEAR_LAST.match(text):
+        return _day(int(found[3]), _month(found[1]), int(found[2]))
     if found := _MONTH_FIRST.match(text):
         return _day(int(found[3]), _month(found[1]), int(found[2]))
     if year is not None and (found := _NO_YEAR.fullmatch(text)):

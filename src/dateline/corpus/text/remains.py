@@ -23,7 +23,7 @@ LONGEST_BIO = 600
 """Characters that an author's note behind a sign-up text may have."""
 _CUT = re.compile(
     r"\s*(?:"
-    r"(?:…|\.{3,})?\s*\[\s*\+\s*[\d,]+\s*(?:more\s+)?char(?:acter)?s?\s*\]"
+    r"(?:…|\.{3,})?\s*\[\s*\+?\s*[\d,]+\s*(?:more\s+)?char(?:acter)?s?\s*\]"
     r"|\[(?:…|\.{3,})\]|(?:…|\.{3,})[\"”’]?"
     r"|(?:(?<=[.!?…\"”’)\]])\s|(?<=\n)|(?<=\A))(?i:read more|continue reading|read (?:the )?full (?:story|article))"
     r"(?: the main story)?[\s.…>»:→]*"

@@ -15,16 +15,16 @@ reported beside the one in which unanswered items are wrong.
 from __future__ import annotations
 
 import re
-import string
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from dateline.benchmark.questions import Question
+from dateline.benchmark.tasks import LETTERS, Layout, cloze_prompt, letter_place, letter_prompt
 from dateline.conditions import Condition, Conditioner, Field, Metadata, parse_condition, render
 from dateline.errors import UserError
 from dateline.evaluate.mcq.scores import (
@@ -44,22 +44,14 @@ from dateline.generate.sampling import Sampling
 from dateline.model.load import Precision, Subject
 from dateline.places import continent_of
 from dateline.progress import Advance, progress
-from dateline.records import body_text, prompt_text
-
-if TYPE_CHECKING:
-    import torch
 
 Tokens = npt.NDArray[np.int32]
-Layout = Literal["question", "article"]
-"""`question`: `Question: ...\\nAnswer:`; `article`: `TITLE: ...\\n\\nCONTENT:`, the form of all texts in training."""
-
 KNOWN: tuple[Field, ...] = ("country", "continent")
 """The fields that a question has. Its answer stands in no outlet, so that a prefix never has a line `URL:`.
 
 A model whose training always showed an outlet beside the country (no `field_dropout`) never saw such a prefix; what it
 makes of it is part of what is measured, and `none` remains the condition that it knows."""
 
-LETTERS = string.ascii_uppercase
 BLOCK = 2048
 """Questions whose contexts are in memory at once."""
 
@@ -294,33 +286,6 @@ def _generative(
     return [replace(full, form=PUBLISHED), replace(full, form=f"{PUBLISHED}_strict")]
 
 
-def cloze_prompt(question: Question, layout: Layout) -> str:
-    """Returns the text that an option continues, after a space."""
-    if layout == "article":
-        return prompt_text(question.question)
-    return f"Question: {question.question}\nAnswer:"
-
-
-def letter_prompt(question: Question, layout: Layout, rotation: int = 0) -> str:
-    """Returns the text that a letter continues, with the options moved up by `rotation` places in a circle.
-
-    Example:
-        >>> letter_prompt(read_questions("questions.jsonl")[0], "question")
-        'Question: What is the capital?\\nA. Abuja\\nB. Accra\\nAnswer:'
-    """
-    number = len(question.options)
-    options = [question.options[(place + rotation) % number] for place in range(number)]
-    listed = "\n".join(f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
-    if layout == "article":
-        return body_text(question.question, f"{listed}\nAnswer:")
-    return f"Question: {question.question}\n{listed}\nAnswer:"
-
-
-def letter_place(option: int, rotation: int, number: int) -> int:
-    """Returns the place, counted from A, at which an option stands in a rotation."""
-    return (option - rotation) % number
-
-
 def place_of(question: Question) -> Metadata:
     """Returns what is known of a question's origin."""
     return Metadata(country=question.country, continent=question.continent)
@@ -460,72 +425,43 @@ def continuation_nats(
     batch_tokens: int,
     precision: Precision,
 ) -> list[Floats]:
-    """Returns -log p in nats of each continuation of each context; equal pairs are scored once.
+    """Returns -log p in nats of each continuation of each context; equal contexts and equal pairs are read once.
 
     Args:
         subject: the model.
         contexts: tokens from BOS on.
         choices: of each context, the tokens of its continuations.
-        batch_tokens: tokens of a batch.
+        batch_tokens: tokens of a batch; a context counts once for each continuation of several tokens.
         precision: of the forward pass.
     """
-    from dateline.model.scoring import Segment, score_segments
+    from dateline.model.scoring import score_continuations
 
-    single: dict[bytes, int] = {}
-    wanted: defaultdict[bytes, dict[int, None]] = defaultdict(dict)
-    longer: dict[tuple[bytes, bytes], int] = {}
-    segments: list[Segment] = []
-    heads: list[Tokens] = []
+    wanted: dict[bytes, dict[bytes, Tokens]] = {}
+    heads: dict[bytes, Tokens] = {}
     for context, several in zip(contexts, choices, strict=True):
         key = context.tobytes()
-        for tokens in several:
-            if len(tokens) == 1:
-                if key not in single:
-                    single[key] = len(heads)
-                    heads.append(context)
-                wanted[key][int(tokens[0])] = None
-            elif (key, tokens.tobytes()) not in longer:
-                longer[key, tokens.tobytes()] = len(segments)
-                segments.append(Segment(np.concatenate([context, tokens]).astype(np.int64), len(tokens)))
-    nats = score_segments(subject.model, segments, batch_tokens=batch_tokens, dtype=precision)
-    found: dict[tuple[bytes, int], float] = {}
-    for positions, logits in next_logits(subject, heads, batch_tokens=batch_tokens, precision=precision):
-        keys = [heads[position].tobytes() for position in positions]
-        column = {token: at for at, token in enumerate(sorted({token for key in keys for token in wanted[key]}))}
-        losses = (logits.logsumexp(-1, keepdim=True) - logits[:, list(column)]).cpu().numpy()
-        for row, key in enumerate(keys):
-            found.update({(key, token): float(losses[row, column[token]]) for token in wanted[key]})
-
-    def look_up(key: bytes, tokens: Tokens) -> float:
-        return found[key, int(tokens[0])] if len(tokens) == 1 else float(nats[longer[key, tokens.tobytes()]])
-
+        heads[key] = context
+        wanted.setdefault(key, {}).update((tokens.tobytes(), tokens) for tokens in several)
+    lengths: defaultdict[tuple[int, int], list[bytes]] = defaultdict(list)
+    for key, head in heads.items():
+        longer = sum(len(tokens) > 1 for tokens in wanted[key].values())
+        lengths[len(head), max(1, longer)].append(key)
+    found: dict[tuple[bytes, bytes], float] = {}
+    for (length, rows), keys in sorted(lengths.items(), reverse=True):
+        size = max(1, batch_tokens // (length * rows))
+        for start in range(0, len(keys), size):
+            chosen = keys[start : start + size]
+            pairs = [(row, tokens) for row, key in enumerate(chosen) for tokens in wanted[key].values()]
+            nats = score_continuations(
+                subject.model, [heads[key] for key in chosen], pairs, batch_tokens=batch_tokens, dtype=precision
+            )
+            found.update(
+                ((chosen[row], tokens.tobytes()), cost) for (row, tokens), cost in zip(pairs, nats, strict=True)
+            )
     return [
-        np.array([look_up(context.tobytes(), tokens) for tokens in several])
+        np.array([found[context.tobytes(), tokens.tobytes()] for tokens in several])
         for context, several in zip(contexts, choices, strict=True)
     ]
-
-
-def next_logits(
-    subject: Subject, contexts: Sequence[Tokens], *, batch_tokens: int, precision: Precision
-) -> Iterator[tuple[list[int], torch.Tensor]]:
-    """Yields positions in `contexts`, all of one length, and the logits of the token after each, in float32.
-
-    The logits have shape [positions, vocabulary].
-    """
-    import torch
-
-    lengths: defaultdict[int, list[int]] = defaultdict(list)
-    for position, context in enumerate(contexts):
-        lengths[len(context)].append(position)
-    for length, members in sorted(lengths.items(), reverse=True):
-        size = max(1, batch_tokens // length)
-        for start in range(0, len(members), size):
-            chosen = members[start : start + size]
-            ids = torch.from_numpy(np.stack([contexts[position] for position in chosen]).astype(np.int64))
-            autocast = torch.autocast(subject.model.device.type, torch.bfloat16, enabled=precision == "bfloat16")
-            with torch.no_grad(), autocast:
-                output = subject.model(input_ids=ids.to(subject.model.device), use_cache=False, logits_to_keep=1)
-            yield chosen, output.logits[:, -1].float()
 
 
 def _context(subject: Subject, prompts: Prompts, prefix: str, prompt: Tokens) -> Tokens:

@@ -13,30 +13,18 @@ The locale switch has no task: a task there knows one prompt an item.
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dateline.benchmark.checks import chance_of
 from dateline.benchmark.questions import Question, questions_fingerprint, read_questions
+from dateline.benchmark.tasks import FORMS, task_documents, write_task
 from dateline.conditions import Condition, Field
 from dateline.config import fingerprint
 from dateline.errors import UserError
-from dateline.evaluate.mcq.ask import (
-    LETTERS,
-    Layout,
-    ask,
-    cloze_prompt,
-    is_pair,
-    letter_place,
-    letter_prompt,
-    prefix_texts,
-    question_conditions,
-)
+from dateline.evaluate.mcq.ask import ask, is_pair, prefix_texts, question_conditions
 from dateline.evaluate.mcq.scores import (
     MAKE,
     STAGE,
@@ -53,7 +41,6 @@ from dateline.scores import Score, write_scores
 from dateline.stage import Made, Stage
 
 TASKS = "tasks"
-FORMS = ("cloze", "letter")
 TASK_PREFIX = "dateline_mcq"
 
 
@@ -212,32 +199,20 @@ def _write_tasks(
     counts, otherwise = {"in": len(questions)}, {}
     for condition in conditions:
         for form in FORMS:
-            documents = list(_documents(subject, questions, condition, form, options.layout, options.seed))
+            prefixes = prefix_texts(subject, questions, condition, options.seed)
+            documents = list(task_documents(questions, prefixes, form, options.layout))
             name = f"{form}_{_plain(condition.name)}"
             otherwise[name] = _tokenized_otherwise(subject, bos, documents)
-            counts[name] = len(documents)
-            with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as lines:
-                for document in documents:
-                    context = f"{bos}{document.pop('prefix')}{document.pop('prompt')}"
-                    lines.write(json.dumps({"context": context, **document}, ensure_ascii=False) + "\n")
-            _write_yaml(folder / f"{name}.yaml", form, condition.name, out.resolve() / f"{name}.jsonl")
+            counts[name] = write_task(
+                folder,
+                out,
+                task=task_name(form, condition.name),
+                name=name,
+                tag=TASK_PREFIX,
+                form=form,
+                documents=({**document, "prefix": f"{bos}{document['prefix']}"} for document in documents),
+            )
     return Made(counts=counts, facts={"prompts_tokenized_otherwise_by_lm_eval": otherwise})
-
-
-def _documents(
-    subject: Subject, questions: Sequence[Question], condition: Condition, form: str, layout: Layout, seed: int
-) -> Iterator[dict[str, Any]]:
-    """Yields what one task asks: a document an item in the cloze form, one a rotation in the letter form."""
-    for question, prefix in zip(questions, prefix_texts(subject, questions, condition, seed), strict=True):
-        known = {"id": question.id, "country": question.country, "continent": question.continent, "prefix": prefix}
-        number = len(question.options)
-        if form == "cloze":
-            prompt = cloze_prompt(question, layout)
-            yield {**known, "prompt": prompt, "choices": list(question.options), "gold": question.answer}
-            continue
-        for turn in range(number):
-            prompt, place = letter_prompt(question, layout, turn), letter_place(question.answer, turn, number)
-            yield {**known, "rotation": turn, "prompt": prompt, "choices": list(LETTERS[:number]), "gold": place}
 
 
 def _tokenized_otherwise(subject: Subject, bos: str, documents: Sequence[dict[str, Any]]) -> int:
@@ -251,16 +226,6 @@ def _tokenized_otherwise(subject: Subject, bos: str, documents: Sequence[dict[st
         for document, prompt in zip(documents, prompts, strict=True)
     )
     return sum(list(one) != other for one, other in zip(together, apart, strict=True))
-
-
-def _write_yaml(path: Path, form: str, condition: str, documents: Path) -> None:
-    settings = yaml.safe_load((Path(__file__).parent / f"{form}.yaml").read_text(encoding="utf-8"))
-    settings = {
-        "task": task_name(form, condition),
-        **settings,
-        "dataset_kwargs": {"data_files": {"test": str(documents)}},
-    }
-    path.write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def _plain(condition: str) -> str:

@@ -297,3 +297,102 @@ def test_nothing_is_read_on_after_damage() -> None:
         next(pieces)
     assert [getattr(piece, "title", "-") for piece in found] == ["one", "-"]
     assert broken.tries == 2
+
+
+CASES = Path(__file__).parents[3] / "cases" / "feeds"
+
+
+def records(data: bytes) -> list[Record]:
+    return [found for found in read(data) if isinstance(found, Record)]
+
+
+def test_names_are_resolved_by_namespace_and_not_by_prefix() -> None:
+    original, again = (
+        records((CASES / name).read_bytes()) for name in ("c-original.atom", "d-resaved-by-elementtree.atom")
+    )
+    assert len(original) == 3
+    assert again == original
+    assert all("FULL" in found.text for found in records((CASES / "b-resaved-by-elementtree.rss").read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("declared", "element", "full"),
+    [
+        ('xmlns:content="http://purl.org/rss/1.0/modules/content/"', "content:encoded", True),
+        ('xmlns:c="https://purl.org/rss/1.0/modules/content"', "c:encoded", True),
+        ("", "content:encoded", True),  # undeclared, as many have it
+        ('xmlns:content="http://example.org/mistyped"', "content:encoded", True),
+        ('xmlns:media="http://search.yahoo.com/mrss/"', "media:content", False),
+        ('xmlns:ns1="http://search.yahoo.com/mrss/"', "ns1:content", False),
+        ("", 'content xmlns="http://search.yahoo.com/mrss/"', False),
+        ("", "content", True),
+    ],
+)
+def test_whose_content_it_is_tells_its_namespace(declared: str, element: str, full: bool) -> None:
+    name = element.split()[0]
+    inside = f"<item><title>T</title><description>lead</description><{element}>FULL</{name}></item>"
+    data = f'<rss version="2.0" {declared}><channel>{inside}</channel></rss>'.encode()
+    assert [found.text for found in records(data)] == ["FULL" if full else "lead"]
+
+
+def test_namespaces_hold_behind_a_broken_item() -> None:
+    data = (
+        b'<ns0:feed xmlns:ns0="http://www.w3.org/2005/Atom" xml:base="https://a.ng/">'
+        b"<ns0:entry><ns0:title>A</ns0:titl></ns0:entry>"
+        b'<ns0:entry><ns0:title>B</ns0:title><ns0:link href="/b"/></ns0:entry></ns0:feed>'
+    )
+    assert titles(data) == ["-", "B"]
+    assert records(data)[0].url == "https://a.ng/b"
+
+
+@pytest.mark.parametrize(
+    ("data", "url"),
+    [
+        (b'<feed xml:base="https://a.ng/x/"><entry><link href="b"/></entry></feed>', "https://a.ng/x/b"),
+        (
+            b'<feed xml:base="https://a.ng/x/"><entry xml:base="y/"><link href="b"/></entry></feed>',
+            "https://a.ng/x/y/b",
+        ),
+        (b'<feed><entry><link xml:base="https://a.ng/" href="/b"/></entry></feed>', "https://a.ng/b"),
+        (
+            b'<feed><link rel="self" href="https://a.ng/feed.xml"/><entry><link href="/b"/></entry></feed>',
+            "https://a.ng/b",
+        ),
+        (rss(b"<item><link>/b</link></item>", head=b"<link>https://a.ng/news</link>"), "https://a.ng/b"),
+        (rss(b"<item><link>//b.ng/c</link></item>", head=b"<link>https://a.ng/</link>"), "https://b.ng/c"),
+        (rss(b"<item><link>https://b.ng/c</link></item>", head=b"<link>https://a.ng/</link>"), "https://b.ng/c"),
+        (rss(b"<item><link>/b</link></item>"), "/b"),
+    ],
+)
+def test_relative_links_are_seen_from_their_base(data: bytes, url: str) -> None:
+    assert [found.url for found in records(data)] == [url]
+
+
+def test_an_empty_item_costs_nothing_but_itself() -> None:
+    found = records((CASES / "f-empty-item-inside.rss").read_bytes())
+    assert [item.title for item in found] == ["", "Item 0", "", "Item 1", "", "Item 2"]
+    assert titles(rss(b"<item/>", item(b"A"), b"<item> </item>")) == ["", "A", ""]
+
+
+def test_of_a_wordpress_export_only_published_articles_are_records() -> None:
+    head = b'<rss xmlns:wp="http://wordpress.org/export/1.2/"><channel>'
+    kinds = [
+        (b"publish", b"post"),
+        (b"draft", b"post"),
+        (b"publish", b"page"),
+        (b"inherit", b"attachment"),
+        (b"publish", b"story"),
+    ]
+    items = [
+        b"<item><title>%d</title><wp:status>%s</wp:status><wp:post_type>%s</wp:post_type></item>" % (number, *kind)
+        for number, kind in enumerate(kinds)
+    ]
+    found = read(head + b"".join(items) + b"</channel></rss>")
+    assert [item.title if isinstance(item, Record) else item.problem for item in found] == [
+        "0",
+        "status draft",
+        "of type page",
+        "status inherit",
+        "4",
+    ]
+    assert {item.reason for item in found if isinstance(item, Unreadable)} == {"not a published article"}

@@ -140,7 +140,9 @@ def test_a_structure_is_no_text(write: Write) -> None:
     assert [item.text for item in rows(data) if isinstance(item, Record)] == ["y"]
     with pytest.raises(UserError, match=r"^f: the column 'text' for the text is no text but struct<a: string>$"):
         rows(data, Columns(text="text"))
-    with pytest.raises(UserError, match=r"^f: there is no column 'none' for the title; columns there: body; write"):
+    with pytest.raises(
+        UserError, match=r"^f: there is no column 'none' for the title; columns there: body, text.a; write"
+    ):
         rows(data, Columns(title="none"))
 
 

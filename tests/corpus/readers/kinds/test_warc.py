@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dateline.corpus.readers import Columns, Record, Unreadable
+from dateline.corpus.readers import Columns, Record, Unreadable, read_files
 from dateline.corpus.readers.kinds import warc as module
 from dateline.corpus.readers.kinds.warc import Warc
 from dateline.errors import UserError
@@ -162,6 +162,8 @@ def brotli(body: bytes) -> bytes:
         ({"Content_Encoding": "deflate"}, zlib.compress),
         ({"Content_Encoding": "deflate"}, lambda body: zlib.compress(body)[2:-4]),
         ({"Content_Encoding": "br"}, brotli),
+        ({"Content_Encoding": "zstd"}, zstandard.compress),
+        ({"Content_Encoding": "zstd"}, lambda body: zstandard.compress(body[:99]) + zstandard.compress(body[99:])),
         ({"Content_Encoding": "br, gzip"}, lambda body: gzip.compress(brotli(body))),
         ({"Transfer_Encoding": "chunked"}, chunked),
         ({"Transfer_Encoding": "chunked", "Content_Encoding": "gzip"}, lambda body: chunked(gzip.compress(body))),
@@ -173,12 +175,59 @@ def test_content_encodings(tmp_path: Path, fields: dict[str, str], encode: Calla
     assert (shown(found), ending) == (addresses(1), "")
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [(zstandard.compress(page(1))[:-9], "broken body (zstd cut off)"), (b"no frame", "broken body (zstd: ")],
+)
+def test_broken_zstd_is_one_dropped_page(tmp_path: Path, body: bytes, problem: str) -> None:
+    found, _ = read(tmp_path, zipped(record(http(body, Content_Encoding="zstd")), good(2)))
+    assert shown(found) == ["malformed record", *addresses(2)]
+    assert isinstance(found[0], Unreadable)
+    assert found[0].problem.startswith(problem)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
 def test_a_bomb_is_one_dropped_page(tmp_path: Path, coding: str) -> None:
     packers: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli}
+    packers["zstd"] = zstandard.compress
     pack = packers[coding]
     found, _ = read(tmp_path, zipped(record(http(pack(b" " * (40 << 20)), Content_Encoding=coding)), good(1)))
     assert shown(found) == ["page out of bounds", *addresses(1)]
+
+
+def test_each_type_of_record_is_a_page_or_is_counted(tmp_path: Path) -> None:
+    records = [
+        record(b"software: x", kind="warcinfo", Content_Type="application/warc-fields"),
+        record(page(1), kind="resource", url="http://a.co.za/1", Content_Type="text/html; charset=utf-8"),
+        record(b"%PDF", kind="resource", Content_Type="application/pdf"),
+        record(b"HTTP/1.1 304\r\n\r\n", kind="revisit"),
+        record(b"rest", kind="continuation"),
+        record(
+            "R\u00e9port".encode(), kind="conversion", url="http://a.co.za/2", Content_Type="text/plain",
+            WARC_Identified_Content_Language="eng,fra",
+        ),
+        record(b"x", kind="conversion", Content_Type="application/json"),
+        good(3),
+    ]  # fmt: skip
+    found, ending = read(tmp_path, zipped(*records), "a.warc.gz")
+    assert ending == ""
+    reasons = ["not a web page", "revisit record", "continuation record"]
+    assert shown(found) == [*addresses(1), *reasons, *addresses(2), "not a web page", *addresses(3)]
+    text = found[4]
+    assert isinstance(text, Record)
+    assert (text.text, text.title, text.date, text.language) == ("R\u00e9port", "", "", "eng")
+
+
+def test_an_archive_of_records_about_pages_is_refused_with_their_numbers(tmp_path: Path) -> None:
+    about = [record(b"software: x", kind="warcinfo"), *[record(b"{}", kind="metadata")] * 3]
+    assert read(tmp_path, zipped(*about)) == ([], ": holds no page, only records about pages (3 metadata, 1 warcinfo)")
+
+
+def test_plain_texts_of_common_crawl_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.warc.wet.gz").write_bytes(zipped(record(b"Text", kind="conversion", Content_Type="text/plain")))
+    assert [
+        item.text for item in read_files([str(tmp_path / "a.warc.wet.gz")], Columns()) if isinstance(item, Record)
+    ] == ["Text"]
 
 
 @pytest.mark.parametrize("packing", ["plain", "a member a record", "one member"])

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import IO
 
 from dateline.corpus.readers.files import KEPT_OF_LONG, MAX_LINE, binary_lines, is_utf8, kept, open_file
@@ -20,6 +21,10 @@ MAX_FIELD = 16 << 20
 MAX_ROW = 64 << 20
 """Bytes, with `LINE_OVERHEAD` for each line: what a row may take in memory."""
 LINE_OVERHEAD = 64
+LOOK_AHEAD = 100
+"""Rows by which one of several columns is chosen that may be guessed for a field."""
+LOOK_AHEAD_CHARACTERS = 16 << 20
+"""Fewer rows are looked at where they are this long together."""
 REREAD = 256 << 20
 """Bytes; without a bound a file built for it could be read a hundred thousand times."""
 
@@ -67,8 +72,44 @@ def read_delimited(
     header = _header(rows, path)
     if header is None:
         return
-    chosen = choose_columns([name for name in header if name], columns, path)
-    positions = {column: header.index(column) for column in chosen.values()}
+    names = [name for name in header if name]
+    choose_columns(names, columns, path)  # refuses before a row is read
+    positions = {name: header.index(name) for name in names}
+    yield from _records(_rows(rows, lines, header, path), names, positions, columns, path)
+
+
+Row = tuple[str, list[str] | Unreadable]
+"""Where it stands, and its fields or what is wrong with it."""
+
+
+def _records(
+    rows: Iterator[Row], names: list[str], positions: Mapping[str, int], columns: Columns, path: str
+) -> Iterator[Record | Unreadable]:
+    """Yields a record for each row, with columns that are chosen by the first `LOOK_AHEAD` of them."""
+    waiting: list[Row] = []
+    damage: UserError | None = None
+    weight = 0
+    try:
+        for place, found in rows:
+            waiting.append((place, found))
+            weight += sum(map(len, found)) if isinstance(found, list) else len(found.raw)
+            if len(waiting) >= LOOK_AHEAD or weight >= LOOK_AHEAD_CHARACTERS:
+                break
+    except UserError as error:
+        damage = error
+    ahead = [{name: row[at] for name, at in positions.items()} for _, row in waiting if isinstance(row, list)]
+    chosen = choose_columns(names, columns, path, ahead)
+    wanted = {name: positions[name] for name in chosen.values()}
+    for source, row in chain(waiting, () if damage else rows):
+        if isinstance(row, Unreadable):
+            yield row
+        else:
+            yield to_record({name: row[at] for name, at in wanted.items()}, chosen, source)
+    if damage is not None:
+        raise damage
+
+
+def _rows(rows: Iterator[list[str]], lines: _Lines, header: list[str], path: str) -> Iterator[Row]:
     good = bad = 0
     while True:
         lines.forget()
@@ -101,10 +142,10 @@ def read_delimited(
             problem = "not UTF-8"
         else:
             good += 1
-            yield to_record({column: row[at] for column, at in positions.items()}, chosen, source)
+            yield source, row
             continue
         bad += 1
-        yield Unreadable(source, problem, lines.raw())
+        yield source, Unreadable(source, problem, lines.raw())
         if damage is not None:
             raise damage
     if bad and not good:

@@ -5,16 +5,22 @@ is fetched (DTDs, external entities, `<content src>`).
 
 Expat reads, because it is strict and knows the byte at which it stands: a broken item is cut out and reading goes on
 with the next. (lxml in recovery mode makes `AT` of `AT&T`; feedparser 6.0 takes 17 s for an author of 80 kB.)
+
+Names are resolved by namespace, whatever prefix a file gives it; a prefix that is bound to no namespace known here, or
+to none at all, is taken at its word, because many feeds forget or misspell the declaration. Relative links are resolved
+against `xml:base`, or else against the feed's own link.
 """
 
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from html import escape, unescape
-from typing import IO
+from typing import IO, NamedTuple
+from urllib.parse import urljoin
 from xml.parsers import expat
 
 from dateline.corpus.readers.files import MAX_LINE, damage_named, kept, open_file
@@ -22,19 +28,47 @@ from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable
 from dateline.errors import UserError
 
 MAX_DEPTH = 256
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://)?")
+_FOREIGN = "?"
+"""Stands for the prefix of a default namespace that is none of a feed's."""
 ROOTS = ("rss", "rdf", "feed", "channel")
 ITEMS = ("item", "entry")
 FIELDS = {
-    **dict.fromkeys(("title", "atom:title", "dc:title"), "title"),
-    **dict.fromkeys(("content:encoded", "content", "atom:content"), "full"),
-    **dict.fromkeys(("description", "summary", "atom:summary", "dc:description"), "lead"),
-    **dict.fromkeys(("link", "atom:link"), "link"),
-    **dict.fromkeys(("guid", "id", "atom:id"), "name"),
-    **dict.fromkeys(("pubDate", "published", "atom:published", "issued", "dc:date", "dcterms:created"), "date"),
-    **dict.fromkeys(("updated", "atom:updated", "modified"), "changed"),
+    **dict.fromkeys(("title", "dc:title"), "title"),
+    **dict.fromkeys(("content:encoded", "content"), "full"),
+    **dict.fromkeys(("description", "summary", "dc:description"), "lead"),
+    "link": "link",
+    **dict.fromkeys(("guid", "id"), "name"),
+    **dict.fromkeys(("pubDate", "published", "issued", "dc:date", "dcterms:created"), "date"),
+    **dict.fromkeys(("updated", "modified"), "changed"),
     **dict.fromkeys(("language", "dc:language"), "language"),
-    "feedburner:origLink": "address",
+    **dict.fromkeys(("feedburner:origLink", "pheedo:origLink"), "address"),
+    "wp:status": "status",
+    "wp:post_type": "kind",
 }
+NAMESPACES = {
+    **dict.fromkeys(
+        ("www.w3.org/2005/atom", "purl.org/atom/ns", "purl.org/rss/1.0", "my.netscape.com/rdf/simple/0.9"), ""
+    ),
+    **dict.fromkeys(
+        ("backend.userland.com/rss2", "blogs.law.harvard.edu/tech/rss", "cyber.harvard.edu/rss/rss.html"), ""
+    ),
+    "purl.org/rss/1.0/modules/content": "content",
+    "purl.org/dc/elements/1.1": "dc",
+    "purl.org/dc/elements/1.0": "dc",
+    "purl.org/dc/terms": "dcterms",
+    **dict.fromkeys((f"wordpress.org/export/1.{minor}" for minor in range(3)), "wp"),
+    "rssnamespace.org/feedburner/ext/1.0": "feedburner",
+    "www.pheedo.com/namespace/pheedo": "pheedo",
+}
+"""Namespace without scheme and final `/` or `#`, in lower case -> the prefix used here; feeds' own have none."""
+UNPUBLISHED = "not a published article"
+NO_ARTICLES = frozenset(
+    ("attachment", "nav_menu_item", "revision", "custom_css", "customize_changeset", "page", "wp_block", "wp_template")
+)
+"""Types of items in a WordPress export; those of plugins (`news`, `story`) may be articles."""
+PLAIN = ("", "atom", "rss")
+"""Prefixes of feeds' own elements where no namespace is declared for them."""
 
 
 class BrokenItem(Exception):
@@ -48,12 +82,16 @@ class BrokenItem(Exception):
 class ItemRun:
     """One run of expat over a feed, from its beginning or from an item on."""
 
-    def __init__(self, open_elements: list[str], language: str, encoding: str, path: str) -> None:
+    def __init__(self, encoding: str, path: str, before: ItemRun | None = None) -> None:
+        """Begins a run; `before` is the one that broke off in the same feed."""
         self.found: list[dict[str, str]] = []
         self.item: dict[str, str] | None = None
         self.item_at = 0
-        self.language = language
+        self.language: str = before.language if before else ""
+        self.home: str = before.home if before else ""
         self.open: list[str] = []
+        self._scopes = [before.scope() if before else _Scope({}, "")]
+        self._nested: int | None = None
         self._path = path
         self._outside = 0
         self._field = ""
@@ -68,7 +106,7 @@ class ItemRun:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
         parser.SkippedEntityHandler = lambda name, _: self._text(unescape(f"&{name};"))
-        again = "".join(f"<{name}>" for name in open_elements).encode()
+        again = "".join(f"<{name}>" for name in (before.outside() if before else ())).encode()
         parser.Parse(again, False)
         self._before = len(again)
 
@@ -76,6 +114,11 @@ class ItemRun:
         """Returns the elements that are open around the items."""
         around = self.open[: self._outside - 1] if self.item is not None else self.open[:2]
         return around if around and all(map(str.isascii, around)) else ["feed"]
+
+    def scope(self) -> _Scope:
+        """Returns the namespaces and the base that hold around the items."""
+        around = self._outside - 1 if self.item is not None else 2
+        return self._scopes[min(around, len(self._scopes) - 1)]
 
     @property
     def at(self) -> int:
@@ -91,24 +134,30 @@ class ItemRun:
         depth = len(self.open)
         if depth > MAX_DEPTH:
             raise BrokenItem(f"elements more than {MAX_DEPTH} deep", self.at)
-        prefix, _, local = name.rpartition(":")
+        self._scopes.append(self._scopes[-1].within(attributes, unknown=_FOREIGN if depth > 2 else ""))
+        prefix, local = self._scopes[-1].resolved(name)
+        if self._nested is not None:
+            raise BrokenItem("an item begins inside an item", self._nested)
         if self.item is None:
             if depth == 1 and local.lower() not in ROOTS:
                 raise UserError(
                     f"{self._path}: no feed: it begins with <{name[:40]}>, not with <rss>, <feed> or <rdf:RDF>"
                 )
-            if local in ITEMS and prefix in ("", "atom", "rss") and depth > 1:
+            if local in ITEMS and prefix in PLAIN and depth > 1:
                 self.item, self.item_at, self._outside, self._size = {}, self.at, depth, 0
                 self._parts = None
                 self.item["language"] = attributes.get("xml:lang", self.language)
-            elif local == "language":
+            elif local == "language" or (local == "link" and prefix in PLAIN and depth <= 3):
                 self._parts = []
+                self._offer_home(attributes.get("href", ""), attributes.get("rel", "alternate"))
             elif depth <= 2:
                 self.language = attributes.get("xml:lang", self.language)
         elif depth == self._outside + 1:
-            if local in ITEMS:
-                raise BrokenItem("an item begins inside an item", self.at)
-            self._begin_field(FIELDS.get(name.removeprefix("rss:"), ""), attributes)
+            if local in ITEMS and prefix in PLAIN:
+                self._nested, self._parts = self.at, None
+            else:
+                key = local if prefix in PLAIN else f"{prefix}:{local}"
+                self._begin_field(FIELDS.get(key, ""), attributes)
         elif self._parts is not None:
             self._parts.append(f"<{local}>")
 
@@ -116,8 +165,8 @@ class ItemRun:
         kind = attributes.get("type", "text")
         if field == "link" and "href" in attributes:
             self._parts = None
-            if self.item is not None and attributes.get("rel", "alternate") == "alternate":
-                self.item.setdefault("link", attributes["href"])
+            if self.item is not None and attributes.get("rel", "alternate") == "alternate" and "link" not in self.item:
+                self.item["link"], self.item["base"] = attributes["href"], self._scopes[-1].base
             return
         if field == "full" and ("src" in attributes or not kind.startswith(("text", "html", "xhtml"))):
             field = ""  # elsewhere, or an image in base64
@@ -126,16 +175,30 @@ class ItemRun:
         self._field, self._escaped = field, kind == "xhtml"
         self._parts = [] if field else None
 
+    def _offer_home(self, link: str, rel: str = "alternate") -> None:
+        """Takes an address as the feed's own, unless it has one already."""
+        if rel in ("alternate", "self") and link.strip().startswith(("http:", "https:")):
+            self.home = self.home or link.strip()
+
     def _end(self, name: str) -> None:
         depth = len(self.open)
+        base = self._scopes[-1].base
         self.open.pop()
+        self._scopes.pop()
         if self.item is None:
             if self._parts is not None and depth <= 3:
-                self.language = "".join(self._parts).strip()
+                said = "".join(self._parts).strip()
+                if name.rpartition(":")[2] == "link":
+                    self._offer_home(said)
+                else:
+                    self.language = said
             self._parts = None
         elif depth == self._outside:
             self.found.append(self.item)
             self.item = None
+        elif self._nested is not None:
+            self.found.append({})  # an item without anything in it
+            self._nested = None
         elif depth > self._outside + 1:
             if self._parts is not None:
                 self._parts.append(f"</{name.rpartition(':')[2]}>")
@@ -143,14 +206,56 @@ class ItemRun:
             value = "".join(self._parts)
             if value.strip() and (self._field == "language" or self._field not in self.item):
                 self.item[self._field] = value
+                if self._field == "link":
+                    self.item["base"] = base
             self._parts = None
 
     def _text(self, text: str) -> None:
         self._size += len(text)
         if self._size > MAX_LINE:
             raise BrokenItem("longer than 64 MiB", self.at)
+        if self._nested is not None and text.strip():
+            raise BrokenItem("an item begins inside an item", self._nested)
         if self._parts is not None:
             self._parts.append(escape(text, quote=False) if self._escaped else text)
+
+
+class _Scope(NamedTuple):
+    """What holds at one place of a feed."""
+
+    namespaces: dict[str, str]
+    """Prefix as written there -> the one used here."""
+    base: str
+
+    def within(self, attributes: dict[str, str], *, unknown: str) -> _Scope:
+        """Returns what holds inside an element with these attributes.
+
+        Args:
+            attributes: of the element.
+            unknown: what the prefix of a default namespace becomes that is not known here.
+        """
+        declared = {
+            name[6:]: NAMESPACES.get(_SCHEME.sub("", uri).lower().rstrip("/#"), name[6:] or (unknown if uri else ""))
+            for name, uri in attributes.items()
+            if name == "xmlns" or name.startswith("xmlns:")
+        }
+        base = attributes.get("xml:base")
+        if not declared and base is None:
+            return self
+        return _Scope(self.namespaces | declared, self.base if base is None else joined(self.base, base))
+
+    def resolved(self, name: str) -> tuple[str, str]:
+        """Returns the prefix used here, and the local name."""
+        prefix, _, local = name.rpartition(":")
+        return self.namespaces.get(prefix, prefix), local
+
+
+def joined(base: str, link: str) -> str:
+    """Returns a link as seen from a base; one that cannot be joined stays as it is."""
+    try:
+        return urljoin(base, link.strip())
+    except ValueError:
+        return link
 
 
 BLOCK = 1 << 16
@@ -164,7 +269,7 @@ READ_AS = {"iso-8859-1": "windows-1252", "us-ascii": "utf-8", "ascii": "utf-8"}
 """As browsers do: many feeds name the first and mean the second."""
 MENDABLE = frozenset((4, 11))
 """Invalid token, undefined entity."""
-_ITEM_START = re.compile(rb"<(?:atom:|rss:)?(?:item|entry)(?=[\s>/])")
+_ITEM_START = re.compile(rb"<(?:[A-Za-z_][\w.-]{0,30}:)?(?:item|entry)(?=[\s>/])")
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _BARE_AMPERSAND = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});)")
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
@@ -193,7 +298,12 @@ def read_feed(file: IO[bytes], path: str) -> Iterator[Record | Unreadable]:
     """
     for number, (item, raw, problem) in enumerate(_pieces(_Window(file, path), path), start=1):
         source = f"{path}:{number}"
-        yield Unreadable(source, problem, kept(raw)) if item is None else _record(item, source)
+        if item is None:
+            yield Unreadable(source, problem, kept(raw))
+        elif unpublished := _unpublished(item):
+            yield Unreadable(source, unpublished, json.dumps(item, ensure_ascii=False), UNPUBLISHED)
+        else:
+            yield _record(item, source)
 
 
 def _pieces(window: _Window, path: str) -> Iterator[tuple[dict[str, str] | None, bytes, str]]:
@@ -202,7 +312,7 @@ def _pieces(window: _Window, path: str) -> Iterator[tuple[dict[str, str] | None,
         return
     number = begin = fed = 0  # the run began at this byte of the window, and was given the bytes before `fed`
     block = BLOCK
-    run = ItemRun([], "", window.encoding, path)
+    run = ItemRun(window.encoding, path)
     while True:
         if fed == len(window.data):
             window.more(block)
@@ -217,7 +327,7 @@ def _pieces(window: _Window, path: str) -> Iterator[tuple[dict[str, str] | None,
         except BrokenItem as error:
             problem, at = str(error), begin + error.at
         number += len(run.found)
-        yield from ((item, b"", "") for item in run.found)
+        yield from ((_addressed(item, run.home), b"", "") for item in run.found)
         run.found.clear()
         if not problem and not last:
             done = begin + (run.at if run.item is None else run.item_at)
@@ -256,7 +366,7 @@ def _pieces(window: _Window, path: str) -> Iterator[tuple[dict[str, str] | None,
         del window.data[:following]
         begin = fed = 0
         block = BLOCK
-        run = ItemRun(run.outside(), run.language, window.encoding, path)
+        run = ItemRun(window.encoding, path, run)
 
 
 def _mended(raw: bytes, run: ItemRun, encoding: str, path: str) -> dict[str, str] | None:
@@ -273,10 +383,26 @@ def _mended(raw: bytes, run: ItemRun, encoding: str, path: str) -> dict[str, str
         at = end + 3
     if encoding == UTF16:
         return None
-    again = ItemRun(run.outside(), run.language, encoding, path)
+    again = ItemRun(encoding, path, run)
     with suppress(expat.ExpatError, BrokenItem):  # what stands behind the item may be broken too
         again.feed(b"".join(parts).translate(None, _CONTROLS), False)
-    return again.found[0] if again.found else None
+    return _addressed(again.found[0], again.home) if again.found else None
+
+
+def _addressed(item: dict[str, str], home: str) -> dict[str, str]:
+    """Returns an item with its link seen from `xml:base`, or else from the feed's own address."""
+    link, base = item.get("link", ""), item.pop("base", "")
+    if link and (home or base) and not _SCHEME.match(link.strip()):
+        item["link"] = joined(joined(home, base), link)
+    return item
+
+
+def _unpublished(item: dict[str, str]) -> str:
+    """Returns what an item of a WordPress export is that readers of the site never saw as an article, or nothing."""
+    status, kind = item.get("status", "publish").strip(), item.get("kind", "post").strip()
+    if status != "publish":
+        return f"status {status[:40]}"
+    return f"of type {kind[:40]}" if kind in NO_ARTICLES else ""
 
 
 def _record(item: dict[str, str], source: str) -> Record:

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 from dateline.corpus.readers.files import is_remote, open_file
 from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable
 from dateline.corpus.text.clean import day_of
+from dateline.corpus.text.words import plain_words
 from dateline.errors import UserError
 from dateline.places.url import parse_url
 
@@ -40,11 +41,13 @@ _CHARSETS = re.compile(
 """Python's names of the charsets that pages may declare; it knows others (`punycode`) that are none of any page."""
 _ONE_BYTE = re.compile(r"cp(125|874)|iso8859|koi8|mac|ascii|tis")
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([\w:-]{1,40})", re.IGNORECASE)
+_ONE_ATTRIBUTE = r"[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"?|'[^']*+'?|[^\s>]*+))?+"
 _TAG = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(script|style|textarea)\b.*?(?:</\1|\Z)|<[a-z](?:[^\"'>]++|\"[^\"]*+\"?|'[^']*+'?)*+",
+    rf"<!--(?:-?>|.*?(?:-->|\Z))|<(script|style|textarea)\b.*?(?:</\1|\Z)|<[a-z][^\s/>]*+((?:[\s/]++|{_ONE_ATTRIBUTE})*+)",
     re.IGNORECASE | re.DOTALL,
 )
-_ATTRIBUTE = re.compile(r"[^\s\"'=/]++(?:\s*+=\s*+(?:\"[^\"]*+\"?|'[^']*+'?|[^\s]++))?|[\"'=]")
+_ATTRIBUTE = re.compile(_ONE_ATTRIBUTE)
+"""As parsers cut them: a quotation mark begins a value only behind `=`, else it is a letter of a name."""
 _HTTRACK = re.compile(r"<!-- Mirrored from (\S{4,2000}) by HTTrack")
 _ARTICLE_TYPE = re.compile(r'"@type"\s*:\s*"\w*(?:Article|Posting)"')
 _PUBLISHED = re.compile(r'"datePublished"\s*:\s*"([^"]{4,60})"')
@@ -98,7 +101,7 @@ def extract(page: bytes | str, url: str, source: str, *, content_type: str = "")
         return Unreadable(source, problem, raw, reason)
 
     if len(page) > MAX_PAGE:
-        return refused(f"page longer than {MAX_PAGE >> 20} MiB", "page out of bounds")
+        return refused(f"{len(page):,} bytes long; at most {MAX_PAGE:,} are read", "page out of bounds")
     text = decode(page, content_type) if isinstance(page, bytes) else page.encode("utf-8", "replace").decode()
     if problem := _out_of_bounds(text):
         return refused(problem, "page out of bounds")
@@ -112,6 +115,9 @@ def extract(page: bytes | str, url: str, source: str, *, content_type: str = "")
             return refused("nothing on the page looks like an article", "no article text")
         meta, articles = _meta(tree), _articles(tree)
         title, date = _title(tree, meta, articles), _date(tree, meta, articles)
+        article = _without_headline(article, {title, *_title_tags(tree, meta)} | set(_headings(tree)))
+        if not article:
+            return refused("nothing on the page but its headline", "no article text")
         language = next((html.get("lang") or html.get("xml:lang") or "" for html in tree.iter("html")), "").strip()
         address = _address(tree, meta, text, url)
     except Exception as error:  # a page is only data: whatever the parsers stumble over makes it one dropped record
@@ -153,17 +159,21 @@ def _charset_name(label: str) -> str:
 
 def _out_of_bounds(text: str) -> str:
     """Returns why a page would take its parser too long, or nothing; linear in the length of the page."""
-    tags = attributes = 0
+    tags = attributes = most = 0
     for found in _TAG.finditer(text):
         if found[1] or found[0].startswith("<!--"):
             continue
         tags += 1
-        here = len(_ATTRIBUTE.findall(found[0])) - 1
+        here = len(_ATTRIBUTE.findall(found[2]))
         attributes += here
-        if here > MAX_ATTRIBUTES:
-            return f"page with more than {MAX_ATTRIBUTES} attributes in a tag"
-        if tags > MAX_TAGS or attributes > 4 * MAX_TAGS:
-            return f"page with more than {MAX_TAGS:,} tags or {4 * MAX_TAGS:,} attributes"
+        most = max(most, here)
+    for number, bound, what in (
+        (most, MAX_ATTRIBUTES, "attributes in a tag"),
+        (tags, MAX_TAGS, "tags"),
+        (attributes, 4 * MAX_TAGS, "attributes"),
+    ):
+        if number > bound:
+            return f"{number:,} {what}; at most {bound:,} are read"
     return ""
 
 
@@ -207,15 +217,36 @@ def _title(tree: Any, meta: dict[str, str], articles: Articles) -> str:
     for item in articles:
         if isinstance(headline := item.get("headline"), str) and headline.strip():
             return _line(headline)
-    head = tree.find(".//title")
-    titles = [_line(name) for name in (meta.get("og:title"), head is not None and head.text_content()) if name]
-    for heading in list(tree.iter("h1"))[:5]:
-        text = _line(heading.text_content())
+    titles = _title_tags(tree, meta)
+    for text in _headings(tree):
         if text and (not titles or any(text in title and 2 * len(text) >= len(title) for title in titles)):
             return text
     title = titles[0] if titles else ""
     bare = title.removesuffix(_line(meta.get("og:site_name", ""))).rstrip()
     return bare.rstrip(" |-–—•:") if bare.endswith(("|", "-", "–", "—", "•", ":")) else title
+
+
+def _title_tags(tree: Any, meta: dict[str, str]) -> list[str]:
+    head = tree.find(".//title")
+    return [_line(name) for name in (meta.get("og:title"), head is not None and head.text_content()) if name]
+
+
+def _headings(tree: Any) -> list[str]:
+    return [_line(heading.text_content()) for heading in list(tree.iter("h1"))[:5]]
+
+
+def _without_headline(article: str, headlines: Collection[str]) -> str:
+    """Returns a text without the headline above its first paragraph.
+
+    Whether an extractor takes the headline for a part of the article depends on where the outlet's layout has it, so
+    that copies of titles would tell outlets and countries apart.
+    """
+    names = {plain_words(headline) for headline in headlines} - {""}
+    first, _, rest = article.partition("\n")
+    while first and plain_words(first) in names:
+        article = rest.lstrip()
+        first, _, rest = article.partition("\n")
+    return article
 
 
 def _date(tree: Any, meta: dict[str, str], articles: Articles) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,9 +99,13 @@ class HuggingFace(Reader):
             first = next(tables, None)
             if first is None:
                 continue
-            chosen = choose_table_columns(first.schema, columns, file)
+            chosen = choose_table_columns(first.schema, columns, file, partial(_first_batch, first))
             batches = (batch for table in _after(first, tables) for batch in table.to_batches())
             yield from read_batches(batches, chosen, file, "a Hugging Face dataset")
+
+
+def _first_batch(table: Any, names: list[str]) -> Any:
+    return next(iter(table.select([name.partition(".")[0] for name in names]).to_batches()), None)
 
 
 class _Address(NamedTuple):

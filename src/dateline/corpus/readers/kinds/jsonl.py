@@ -14,7 +14,8 @@ from itertools import chain
 from typing import IO, Any, cast
 
 from dateline.corpus.readers.files import MAX_LINE, binary_lines, damage_named, is_utf8, kept, open_file
-from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable, choose_columns, to_record
+from dateline.corpus.readers.kinds.feed import joined
+from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable, choose_columns, names_of, to_record
 from dateline.errors import UserError
 
 LOOK_AHEAD = 100
@@ -136,7 +137,8 @@ def _outcome(piece: Piece, chosen: dict[str, str]) -> Record | Unreadable:
 
 
 def _columns_of(pieces: list[Piece], columns: Columns, path: str) -> dict[str, str]:
-    return choose_columns((key for _, row, _ in pieces if isinstance(row, dict) for key in row), columns, path)
+    rows = [row for _, row, _ in pieces if isinstance(row, dict)]
+    return choose_columns(names_of(rows), columns, path, rows)
 
 
 def _object_of(line: bytes) -> dict[str, Any] | str:
@@ -190,8 +192,25 @@ def _articles(value: dict[str, Any], columns: Columns, path: str) -> list[Any]:
     """Returns the list of articles that an object wraps, or the object itself as the only one."""
     lists = {key: held for key, held in value.items() if isinstance(held, list)}
     full = [key for key, held in lists.items() if any(isinstance(item, dict) for item in held)]
+    deeper = value
+    for _ in range(2 if not lists else 0):  # {"response": {"docs": [...]}}
+        inner = {
+            f"{key}.{name}": held
+            for key, part in deeper.items()
+            if isinstance(part, dict)
+            for name, held in part.items()
+        }
+        full = [
+            key
+            for key, held in inner.items()
+            if isinstance(held, list) and any(isinstance(item, dict) for item in held)
+        ]
+        if full:
+            lists = {key: inner[key] for key in full}
+            break
+        deeper = inner
     try:
-        if choose_columns(value, columns, path)["text"] not in full:
+        if choose_columns(names_of([value]), columns, path, [value])["text"].partition(".")[0] not in full:
             return [value]
     except UserError:
         if not full and list(lists.values()) != [[]]:
@@ -200,9 +219,14 @@ def _articles(value: dict[str, Any], columns: Columns, path: str) -> list[Any]:
         raise UserError(f"{path}: several lists of objects ({', '.join(full)}); write the articles alone, as one array")
     articles = lists[full[0]] if full else []
     if columns.text is None and "jsonfeed.org" in str(value.get("version")):
-        for item in articles:  # an item of a JSON Feed has its text under one of two keys
-            if isinstance(item, dict) and "content_text" in item:
+        home = str(value.get("home_page_url") or value.get("feed_url") or "")
+        for item in (item for item in articles if isinstance(item, dict)):
+            if "content_text" in item:  # an item of a JSON Feed has its text under one of two keys
                 item.setdefault("content_html", item["content_text"])
+            named = item.get("id") if str(item.get("id")).startswith(("http:", "https:")) else None
+            link = item.get("url") or item.get("external_url") or named
+            if isinstance(link, str):
+                item["url"] = joined(home, link) if home else link
     return articles
 
 

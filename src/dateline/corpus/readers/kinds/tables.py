@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
@@ -11,10 +11,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dateline.corpus.readers.files import is_remote, open_raw
-from dateline.corpus.readers.reader import Columns, Reader, Record, Unreadable, choose_columns, to_record
+from dateline.corpus.readers.reader import (
+    DEEPEST,
+    TEXT_KEYS,
+    Columns,
+    Reader,
+    Record,
+    Unreadable,
+    choose_columns,
+    guessed_columns,
+    to_record,
+)
 from dateline.errors import UserError
 
 BATCH_ROWS = 256
+LOOK_AHEAD = 100
+"""Rows by which one of several columns is chosen that may be guessed for a field."""
 PAGE_BUFFER = 1 << 20
 """Bytes of a column that are read ahead; without it, or with `pre_buffer`, Parquet holds whole compressed columns."""
 
@@ -63,7 +75,11 @@ def read_parquet(file: IO[bytes], path: str, columns: Columns) -> Iterator[Recor
     """
     with _refused(path, "Parquet"):
         table = pq.ParquetFile(file, buffer_size=PAGE_BUFFER, pre_buffer=False, page_checksum_verification=True)
-        chosen = choose_table_columns(table.schema_arrow, columns, path)
+
+        def ahead(names: list[str]) -> pa.RecordBatch | None:
+            return next(table.iter_batches(batch_size=LOOK_AHEAD, columns=names), None)
+
+        chosen = choose_table_columns(table.schema_arrow, columns, path, ahead)
         batches = table.iter_batches(batch_size=BATCH_ROWS, columns=list(dict.fromkeys(chosen.values())))
     yield from read_batches(batches, chosen, path, "Parquet")
 
@@ -80,25 +96,73 @@ def read_arrow(file: IO[bytes], path: str, columns: Columns) -> Iterator[Record 
         opened: Any = pa.ipc.open_file if is_file else pa.ipc.open_stream
         file.seek(0)
         schema = opened(file).schema
-        chosen = choose_table_columns(schema, columns, path)
-        wanted = pa.ipc.IpcReadOptions(included_fields=sorted({schema.names.index(name) for name in chosen.values()}))
-        file.seek(0)
-        table = opened(file, options=wanted)
-        batches = (table.get_batch(number) for number in range(table.num_record_batches)) if is_file else table
+
+        def batches_of(names: Iterable[str]) -> Iterable[pa.RecordBatch]:
+            outer = sorted({schema.names.index(_outer(name, schema.names)) for name in names})
+            file.seek(0)
+            table = opened(file, options=pa.ipc.IpcReadOptions(included_fields=outer))
+            return (table.get_batch(number) for number in range(table.num_record_batches)) if is_file else table
+
+        chosen = choose_table_columns(schema, columns, path, lambda names: next(iter(batches_of(names)), None))
+        batches = batches_of(chosen.values())
     yield from read_batches(batches, chosen, path, "Arrow")
 
 
-def choose_table_columns(schema: pa.Schema, columns: Columns, path: str) -> dict[str, str]:
-    """Returns field -> column as `choose_columns` does; structures, maps and lists of them are passed over.
+def choose_table_columns(
+    schema: pa.Schema, columns: Columns, path: str, ahead: Callable[[list[str]], pa.RecordBatch | None]
+) -> dict[str, str]:
+    """Returns field -> column as `choose_columns` does.
+
+    Structures, maps and lists of them are passed over, but for the columns inside of structures (`metadata.url`) and
+    for structured texts.
+
+    Args:
+        schema: of the file.
+        columns: what the user says.
+        path: of the file, for messages.
+        ahead: gives the first rows of some columns, which are asked for where several may be guessed for a field.
 
     Raises:
         UserError: also where a mapped column is such a structure.
     """
-    nested = {field.name: field.type for field in schema if _is_nested(field.type)}
+    nested = {field.name: field.type for field in schema if _is_nested(field.type) and not _holds_text(field.type)}
     for field, name in columns:
         if name in nested:
             raise UserError(f"{path}: the column '{name}' for the {field} is no text but {str(nested[name])[:80]}")
-    return choose_columns([name for name in schema.names if name not in nested], columns, path)
+    names = [name for name in schema.names if name not in nested]
+    names += [f"{field.name}.{inner}" for field in schema for inner in _inside(field.type)]
+    options = guessed_columns(names, columns)
+    doubtful = [name for found in options.values() if len(found) > 1 for name in found]
+    rows: list[dict[str, Any]] = []
+    if doubtful:
+        try:
+            first = ahead(doubtful)
+            rows = first.slice(0, LOOK_AHEAD).to_pylist() if first is not None else []
+        except (
+            ValueError,
+            ArithmeticError,
+            LookupError,
+        ):  # damage is told, and values are condemned, when rows are read
+            rows = []
+    return choose_columns(names, columns, path, rows)
+
+
+def _outer(name: str, names: Sequence[str]) -> str:
+    """Returns the column of a table in which another lies (`metadata` of `metadata.url`), or is."""
+    return name if name in names else name.partition(".")[0]
+
+
+def _inside(kind: pa.DataType, deep: int = 1) -> Iterator[str]:
+    """Yields the columns inside of a structure that hold plain values."""
+    if pa.types.is_struct(kind) and deep < DEEPEST:
+        for field in cast(Any, kind):
+            if not _is_nested(field.type):
+                yield field.name
+            yield from (f"{field.name}.{inner}" for inner in _inside(field.type, deep + 1))
+
+
+def _holds_text(kind: pa.DataType) -> bool:
+    return pa.types.is_struct(kind) and any(field.name in TEXT_KEYS for field in cast(Any, kind))
 
 
 def read_batches(
@@ -111,13 +175,14 @@ def read_batches(
     """
     row = 0
     remaining = iter(batches)
-    wanted = list(dict.fromkeys(chosen.values()))
+    wanted: list[str] = []
     while True:
         with _refused(f"{path}:{row}" if row else path, kind):
             batch = next(remaining, None)
             if batch is None:
                 return
             # Arrow believes the offsets in a file; unchecked, a hostile one reads foreign memory
+            wanted = list(dict.fromkeys(_outer(name, batch.schema.names) for name in chosen.values()))
             held = [_checked(batch.column(batch.schema.names.index(name))) for name in wanted]
         for start in range(0, batch.num_rows, BATCH_ROWS):
             for values in _rows([column.slice(start, BATCH_ROWS) for column in held]):

@@ -1,4 +1,8 @@
-"""WARC: the web pages of a crawl (CC-News and its like), one `response` record after another.
+"""WARC: the web pages of a crawl (CC-News and its like), one `response` or `resource` record after another.
+
+A `conversion` record is the plain text of a page (Common Crawl's WET files): it has an address, but no headline and no
+date. `revisit` and `continuation` records stand for a page without its body and are dropped by name; `warcinfo`,
+`request` and `metadata` records are about others, and an archive that has only such is refused with their numbers.
 
 The framing is read here with zlib, because a corpus must know what it lost: fastwarc 2.0.1 and warcio 1.7.5 end a file
 that is cut off like a whole one and give up at a damaged byte. The time of the fetch is not taken for a date.
@@ -8,10 +12,13 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import count
 from typing import IO, NamedTuple, NoReturn
+
+import pyarrow as pa
 
 from dateline.corpus.readers.files import open_file, open_raw
 from dateline.corpus.readers.kinds.html import MAX_PAGE, extract
@@ -23,6 +30,9 @@ MAX_RECORD = 16 << 20
 """Bytes of the longest record that is loaded, as it was fetched; of longer ones only the beginning is looked at."""
 REREAD = 256 << 20  # bytes behind wrong lengths that are searched for records; hostile files have no end of them
 _TYPES = {"warcinfo", "response", "resource", "request", "metadata", "revisit", "conversion", "continuation"}
+_ABOUT_OTHERS = {"warcinfo", "request", "metadata"}
+_WITHOUT_PAGE = {"revisit", "continuation"}
+_PAGES = ("text/html", "application/xhtml")
 _MAGIC = b"\x1f\x8b\x08"
 _VERSION = re.compile(rb"WARC/[01]\.\d+[ \t]*\r?\n")
 _NEXT = re.compile(rb"(?<=\n)WARC/[01]\.\d+[ \t]*\r?\n")
@@ -38,7 +48,7 @@ _CHUNK = re.compile(rb"(?:\r?\n)?([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]{0,1000})?\r
 class Warc(Reader):
     """WARC archives as crawlers write them, each by itself."""
 
-    extensions = (".warc",)
+    extensions = (".warc", ".wet")
 
     def read(self, files: tuple[str, ...], columns: Columns) -> Iterator[Record | Unreadable]:
         """Yields the pages of archives in order; `source` counts all records of a file, from 1.
@@ -142,6 +152,8 @@ class _Found(NamedTuple):
 
 
 def _read(archive: _Archive, path: str) -> Iterator[Record | Unreadable]:
+    about_others: Counter[str] = Counter()
+    pages = 0
     for number in count(1):
         start = archive.place
         try:
@@ -150,9 +162,15 @@ def _read(archive: _Archive, path: str) -> Iterator[Record | Unreadable]:
             place = f"byte {archive.loaded:,}, in record {number:,} which begins at byte {start:,}"
             raise UserError(f"{path}: cut off at {place}; fetch it again") from None
         if found is None:
-            return
-        if found.problem or found.header["warc-type"] == "response":
+            break
+        if not found.problem and (kind := found.header["warc-type"]) in _ABOUT_OTHERS:
+            about_others[kind] += 1
+        else:
+            pages += 1
             yield _page(found, f"{path}:{number}")
+    if about_others and not pages:
+        named = ", ".join(f"{times:,} {kind}" for kind, times in sorted(about_others.items()))
+        raise UserError(f"{path}: holds no page, only records about pages ({named})")
 
 
 def _next_record(archive: _Archive) -> _Found | None:
@@ -228,6 +246,19 @@ def _page(found: _Found, source: str) -> Record | Unreadable:
 
     if found.problem:
         return refused(found.problem, "malformed record")
+    if (record := found.header["warc-type"]) in _WITHOUT_PAGE:
+        return refused(f"a {record} record, whose page stands elsewhere", f"{record} record")
+    address = found.header.get("warc-target-uri", "").strip("<> ")
+    written = found.header.get("content-type", "")
+    if record in ("resource", "conversion") and "application/http" not in written:
+        if int(found.header["content-length"]) > MAX_RECORD:
+            return refused(f"record longer than {MAX_RECORD >> 20} MiB", "page out of bounds")
+        if record == "resource" and written.lower().startswith(_PAGES):
+            return extract(found.body, address, source, content_type=written)
+        if record == "conversion" and written.lower().startswith("text/plain"):
+            language = found.header.get("warc-identified-content-language", "").partition(",")[0]
+            return Record(address, "", found.body.decode("utf-8", "replace"), "", "", source, language)
+        return refused(f"a {record} record of type {written[:60] or 'unknown'}", "not a web page")
     status, end = _STATUS.match(found.body), _HEADER_END.search(found.body, 0, MAX_HEADER)
     if "http" not in (protocol := found.header.get("content-type", "http")):
         return refused(f"a response of type {protocol[:60]}", "not a web page")
@@ -237,7 +268,7 @@ def _page(found: _Found, source: str) -> Record | Unreadable:
         return refused(f"HTTP status {int(status[1])}", "not a 200 response")
     fields, payload = _fields(found.body[: end.end()]), found.body[end.end() :]
     kind = fields.get("content-type") or found.header.get("warc-identified-payload-type", "")
-    if not (kind.lower().startswith(("text/html", "application/xhtml")) if kind else _HTML.match(payload)):
+    if not (kind.lower().startswith(_PAGES) if kind else _HTML.match(payload)):
         return refused(f"content type {kind[:60] or 'unknown'}", "not a web page")
     if int(found.header["content-length"]) > MAX_RECORD:
         return refused(f"record longer than {MAX_RECORD >> 20} MiB", "page out of bounds")
@@ -249,7 +280,7 @@ def _page(found: _Found, source: str) -> Record | Unreadable:
             payload = _decompressed(payload, coding.strip())
     except zlib.error as error:
         return refused(f"broken body ({error})", "malformed record")
-    return extract(payload, found.header.get("warc-target-uri", "").strip("<> "), source, content_type=kind)
+    return extract(payload, address, source, content_type=kind)
 
 
 def _unchunked(body: bytes) -> bytes:
@@ -282,6 +313,12 @@ def _decompressed(body: bytes, coding: str) -> bytes:
             page, whole = bytes(reader.process(body, output_buffer_limit=MAX_PAGE + 1)), reader.is_finished()
         except brotli.error as error:
             raise zlib.error(str(error)) from None
+    elif coding == "zstd":
+        try:
+            with pa.CompressedInputStream(pa.BufferReader(body), "zstd") as stream:
+                page, whole = stream.read(MAX_PAGE + 1), True  # says itself when it is cut off
+        except OSError as error:
+            raise zlib.error("zstd cut off" if "runcated" in str(error) else f"zstd: {error}") from None
     else:
         raise zlib.error(f"content coding {coding[:20]!a} is unknown")
     if not whole and len(page) <= MAX_PAGE:
