@@ -26,6 +26,7 @@ ORDER = (
     ("generate",),
     ("evaluate",),
     ("api", "__init__"),
+    ("serve",),
     ("experiment",),
     ("report",),
     ("testing",),

@@ -1,6 +1,7 @@
 """The quickstart as shipped, with smaller values: from nothing to a table and a page."""
 
 import json
+import re
 from pathlib import Path
 
 from dateline.cli import main
@@ -28,8 +29,10 @@ def test_it_ends_with_a_table_and_a_page(tmp_path, capsys):
     assert lines[1].startswith("differences of perplexity in %, ")
     (head,) = [line.split() for line in lines if line.startswith("run ")]
     assert head == ["run", "gold", "none", "wrong", "recovered", "gain"]
-    assert [line.split()[0] for line in lines[-4:-1]] == ["plain", "conditioned", "undertrained:"]
-    assert lines[-1].startswith(f"{folder / 'report.html'} (")
+    assert [line.split()[0] for line in lines[-5:-2]] == ["plain", "conditioned", "undertrained:"]
+    assert lines[-2].startswith(f"{folder / 'report.html'} (")
+    served = re.fullmatch(r"use it: \S*dateline serve (\S+), then open http://127\.0\.0\.1:8000", lines[-1])
+    assert (Path(served[1]) / "dateline.json").exists() or (Path(served[1]) / "model" / "dateline.json").exists()
     page = (folder / "report.html").read_text()
     assert "Dateline quickstart" in page
     assert "<script" not in page

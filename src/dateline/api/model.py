@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypedDict, Unpack, overload
+from typing import Any, NamedTuple, TypeAlias, TypedDict, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ from dateline.generate.decode import (
     Request,
     Written,
     check_room,
+    decode_tokens,
     pieces,
     settled,
     steps,
@@ -231,15 +232,20 @@ class Model:
             >>> model.generate("Parliament passes the budget", place="ng", guidance=1.5, n=3).texts[0]
             ' The House of Representatives in Abuja on Tuesday ...'
         """
-        options = _sampling(sampling, n, seed)
         several, given = _several(prompts, "prompt")
-        names, prefixes, blend = self._plan(place, places, guidance, against, plausibility)
-        bodies = self._prompts(given, raw)
-        requests = [
-            self._request(prefixes, body, seed, prompt, number)
-            for prompt, body in zip(given, bodies, strict=True)
-            for number in range(n)
-        ]
+        options, names, requests, blend = prepare(
+            self,
+            given,
+            place=place,
+            places=places,
+            guidance=guidance,
+            against=against,
+            plausibility=plausibility,
+            n=n,
+            seed=seed,
+            raw=raw,
+            **sampling,
+        )
         written = write(self.subject, requests, options, blend=blend, precision=self.precision)
         gained: list[tuple[Token, ...]] = [()] * len(written)
         if gains:
@@ -279,10 +285,19 @@ class Model:
             >>> for piece in model.stream("Rates rise", place="gb"):
             ...     print(piece, end="", flush=True)
         """
-        options = _sampling(sampling, 1, seed)
-        _, (given,) = _several(prompt, "prompt")
-        _, prefixes, blend = self._plan(place, places, guidance, against, plausibility)
-        request = self._request(prefixes, self._prompts([given], raw)[0], seed, given, 0)
+        _, given = _several(prompt, "prompt")
+        options, _, (request,), blend = prepare(
+            self,
+            given,
+            place=place,
+            places=places,
+            guidance=guidance,
+            against=against,
+            plausibility=plausibility,
+            seed=seed,
+            raw=raw,
+            **sampling,
+        )
         check_room(self.subject, [request], options.max_tokens)
 
         def run() -> Iterator[str]:
@@ -628,11 +643,6 @@ class Model:
             self.subject.check_fits(int(tokens.max()))
         return found
 
-    def _request(self, prefixes: Sequence[Tokens], body: Tokens, seed: int, prompt: str, number: int) -> Request:
-        bos = np.array([self.subject.bos], dtype=np.int32)
-        rows = tuple(np.concatenate([bos, prefix, body]) for prefix in prefixes)
-        return Request(rows, len(body), ("sample", str(seed), prompt, str(number)))
-
     def _gains(
         self, requests: Sequence[Request], written: Sequence[Written], prefixes: Sequence[Tokens]
     ) -> list[tuple[Token, ...]]:
@@ -661,6 +671,65 @@ class Model:
     def _tokens(self, ids: Sequence[int] | Tokens, nats: npt.NDArray[np.floating]) -> tuple[Token, ...]:
         shown = pieces(self.subject.tokenizer, [int(one) for one in ids])
         return tuple(Token(piece, float(value)) for piece, value in zip(shown, nats, strict=True))
+
+
+class Prepared(NamedTuple):
+    """What the decoding loop takes."""
+
+    sampling: Sampling
+    names: list[str] | None
+    """Of the places of a mixture, one a row."""
+    requests: list[Request]
+    """`n` for each prompt."""
+    blend: Blend | None
+
+
+def prepare(
+    model: Model,
+    prompts: Sequence[str | Tokens],
+    *,
+    place: PlaceLike = None,
+    places: Sequence[str] | Mapping[str, float] | None = None,
+    guidance: float = 1.0,
+    against: PlaceLike = None,
+    plausibility: float = PLAUSIBILITY,
+    n: int = 1,
+    seed: int = 0,
+    raw: bool = False,
+    **sampling: Unpack[SamplingOptions],
+) -> Prepared:
+    """Checks the arguments of `Model.generate` and returns what the decoding loop takes.
+
+    Args:
+        model: that writes.
+        prompts: texts, or tokens without BOS, which are continued as they stand.
+        place: this and what follows as in `Model.generate`.
+        places: of a mixture.
+        guidance: strength.
+        against: a place for the base.
+        plausibility: of guidance.
+        n: continuations of each prompt.
+        seed: of the samples.
+        raw: continue texts as they stand.
+        **sampling: options of sampling.
+
+    Raises:
+        UserError: as `Model.generate` does, except for prompts that are too long (`check_room`).
+    """
+    subject = model.subject
+    options = _sampling(sampling, n, seed)
+    names, prefixes, blend = model._plan(place, places, guidance, against, plausibility)
+    bos = np.array([subject.bos], dtype=np.int32)
+    requests = []
+    for prompt in prompts:
+        if isinstance(prompt, str):
+            text, (body,) = prompt, model._prompts([prompt], raw)
+        else:
+            text, body = decode_tokens(subject.tokenizer, prompt.tolist()), prompt
+        rows = tuple(np.concatenate([bos, prefix, body]) for prefix in prefixes)
+        keys = [("sample", str(seed), text, str(number)) for number in range(n)]
+        requests += [Request(rows, len(body), key) for key in keys]
+    return Prepared(options, names, requests, blend)
 
 
 _SCORED_AT_ONCE = 8_192

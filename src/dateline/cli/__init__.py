@@ -34,6 +34,7 @@ VERBS = {
     "eval": "measure a model: eval perplexity, locate, mcq, efficiency",
     "locate": "infer the country of a text with a conditioned model",
     "generate": "continue headlines under a place, or side by side under several",
+    "serve": "a model over HTTP, with OpenAI's interface",
     "benchmark": "localized questions: benchmark build CORPUS --out DIR, review DIR, apply DIR",
     "audit": "whether a set of multiple-choice questions is fit for use: audit mcq FILE",
     "experiment": "several runs in one recipe, from corpus to report",

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -56,7 +58,7 @@ def run(words: list[str]) -> None:
 class Quickstart(Workers):
     """Trains a plain and a conditioned model on the embedded newswire and measures the gain from metadata.
 
-    Takes three to six minutes on two CPU cores. Any value of recipes/quickstart.yaml can be given as --section.key
+    Takes some three minutes on two CPU cores. Any value of recipes/quickstart.yaml can be given as --section.key
     VALUE.
     """
 
@@ -70,6 +72,8 @@ def quickstart(words: list[str]) -> None:
     from dateline.experiment import ExperimentRecipe
 
     execute(load_recipe(ExperimentRecipe, QUICKSTART, overrides), args.out, args)
+    command = "dateline" if shutil.which("dateline") else os.path.relpath(Path(sys.executable).with_name("dateline"))
+    print(f"use it: {command} serve {args.out / 'runs' / 'conditioned'}, then open http://127.0.0.1:8000")
 
 
 class Report(Section):

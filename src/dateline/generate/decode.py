@@ -47,6 +47,18 @@ class Request:
     """What the random numbers are a hash of, together with position and token; not needed at temperature 0."""
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A token of a text with its probability, before temperature and truncation."""
+
+    token: int
+    log_p: float
+    top: tuple[tuple[int, float], ...]
+    """The likeliest tokens at its position and their log p, likeliest first, as many as were asked for."""
+    offset: int
+    """Characters of the text in front of it."""
+
+
 @dataclass
 class Written:
     """A text that is being written, or is finished."""
@@ -58,6 +70,8 @@ class Written:
     finish: Finish | None = None
     log_posterior: npt.NDArray[np.float64] | None = None
     """Of a mixture: log p(row | prompt and text so far), shape [rows]."""
+    chosen: list[Chosen] = field(default_factory=list)
+    """Where asked for: every token, the end-of-text token included."""
 
 
 class Blend(Protocol):
@@ -219,10 +233,11 @@ def steps(
     sampling: Sampling,
     blend: Blend | None = None,
     precision: Precision = "float32",
+    top: int | None = None,
 ) -> Iterator[list[Written]]:
     """Writes texts as one batch and yields them after every token, the same objects each time, until all are finished.
 
-    Arguments are those of `write`.
+    Arguments are those of `write`, and `top`: say the probability of every token and of so many likeliest ones.
     """
     import torch
 
@@ -248,6 +263,7 @@ def steps(
             raise UserError(f"{subject.folder}: the logits of the next token are not finite; {hint}")
         by_text = logits.view(len(requests), num_rows, vocabulary)
         scores = blend.mix(by_text)
+        log_p = scores.log_softmax(-1) if top is not None else None
         for processor in processors:
             scores = processor(history, scores)
         if sampling.temperature > 0:
@@ -256,6 +272,9 @@ def steps(
         posteriors = blend.observe(by_text, tokens)
         for at, (text, token) in enumerate(zip(texts, tokens.tolist(), strict=True)):
             if text.finish is None:
+                if log_p is not None:
+                    offset = len(text.text.rstrip("\ufffd"))
+                    text.chosen.append(_chosen(log_p[at], token, top or 0, offset))
                 _add(text, token, subject.tokenizer, eos, sampling)
                 text.log_posterior = None if posteriors is None else posteriors[at]
         yield texts
@@ -263,6 +282,30 @@ def steps(
             return
         history = torch.cat([history, tokens[:, None]], dim=1)
         logits = rows.add(tokens.repeat_interleave(num_rows))[:, -1].double()
+
+
+def read_prompt(
+    subject: Subject, request: Request, *, top: int, blend: Blend | None = None, precision: Precision = "float32"
+) -> list[Chosen]:
+    """Returns the probability of every token of a prompt, given the prefix and the tokens in front of it.
+
+    Args:
+        subject: the model.
+        request: whose prompt is read.
+        top: how many of the likeliest tokens are named at each position.
+        blend: as in `write`, but no mixture.
+        precision: of the forward pass.
+    """
+    assert not isinstance(blend, Mixture), "a mixture has a state; it reads a prompt in order"
+    blend = blend if blend is not None else Plain()
+    logits = _Rows(subject.model, request.rows, precision).read(request.prompt + 1)
+    tokens = [int(token) for token in request.rows[0][len(request.rows[0]) - request.prompt :]]
+    result, offset = [], 0
+    for at, (token, piece) in enumerate(zip(tokens, pieces(subject.tokenizer, tokens), strict=True)):
+        log_p = blend.mix(logits[None, :, at - request.prompt - 1].double()).log_softmax(-1)[0]
+        result.append(_chosen(log_p, token, top, offset))
+        offset += len(piece)
+    return result
 
 
 def pieces(tokenizer: Any, ids: Sequence[int]) -> list[str]:
@@ -291,6 +334,15 @@ def settled(text: Written, stop: Sequence[str]) -> str:
     sure = text.text.rstrip("\ufffd")
     held = max((n for one in stop for n in range(1, len(one)) if sure.endswith(one[:n])), default=0)
     return sure[: len(sure) - held]
+
+
+def _chosen(log_p: torch.Tensor, token: int, top: int, offset: int) -> Chosen:
+    """Returns a token with its probability, from those of all tokens, shape [vocabulary]."""
+    values, tokens = log_p.topk(min(top, len(log_p)))
+    likeliest = zip(tokens.tolist(), values.tolist(), strict=True)
+    return Chosen(
+        token, float(log_p[token]), tuple((one, value) for one, value in likeliest if math.isfinite(value)), offset
+    )
 
 
 def _add(text: Written, token: int, tokenizer: Any, eos: int | None, sampling: Sampling) -> None:
