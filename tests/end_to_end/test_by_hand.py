@@ -1,4 +1,4 @@
-"""The commands of docs/guide/by-hand.md run as they are printed, on fewer articles, one after another, in an empty folder."""
+"""The commands of docs/guide/by-hand.md run as printed, on fewer articles, one after another, in an empty folder."""
 
 import re
 import shlex
