@@ -1,8 +1,6 @@
 """Write docs/cli.md from each verb's --help, and docs/recipes.md from the recipe models.
 
-Enters: the command `dateline` of this environment, and the docstrings of every recipe section. Leaves: two pages of
-docs/, the same bytes every time.
-Deliberately not done: no prose of its own beyond a heading; what a key or an option means is written beside its code.
+What an option or a key means is written beside its code; the pages hold nothing else, and are the same bytes every time.
 
 Run: `python scripts/make_cli_reference.py`; `--check` writes nothing and exits 1 where a page is out of date.
 """
