@@ -1,6 +1,6 @@
 """Write docs/cli.md from each verb's --help, and docs/recipes.md from the recipe models.
 
-What an option or a key means is written beside its code; the pages hold nothing else, and are the same bytes every time.
+What an option or a key means is written beside its code; the pages hold nothing else and are the same bytes each time.
 
 Run: `python scripts/make_cli_reference.py`; `--check` writes nothing and exits 1 where a page is out of date.
 """

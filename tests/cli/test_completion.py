@@ -1,5 +1,6 @@
 """Shell completion: what bash and zsh offer after the words of a command line."""
 
+import os
 import shutil
 import subprocess
 
@@ -67,7 +68,10 @@ def test_every_action_has_options(verb):
 def test_zsh_reads_its_script(tmp_path):
     path = tmp_path / "dateline.zsh"
     path.write_text(completion("zsh"), encoding="utf-8")
-    done = subprocess.run(["zsh", "-fc", f"source {path}; which _dateline"], capture_output=True, text=True)
+    environment = {**os.environ, "HOME": str(tmp_path), "ZDOTDIR": str(tmp_path)}
+    done = subprocess.run(
+        ["zsh", "-fc", f"source {path}; which _dateline"], env=environment, capture_output=True, text=True
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert "perplexity" in done.stdout
 

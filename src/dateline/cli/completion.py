@@ -23,7 +23,11 @@ ACTIONS: dict[str, tuple[str, ...]] = {
 """Verbs that take a second word."""
 ACTIONS_ONLY = ("eval", "audit", "outlets")
 """Verbs that have no options without one."""
-HEADS = {"bash": "", "zsh": "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n"}
+HEADS = {
+    "bash": "",
+    "zsh": "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }\n"
+    "autoload -Uz bashcompinit && bashcompinit\n",
+}
 """Shell -> what stands before the script; zsh reads that of bash."""
 SCRIPT = """\
 # Completion of dateline, written by `dateline --completion {shell}`.
