@@ -1,8 +1,4 @@
-"""Sphinx configuration: Markdown through MyST, the furo theme.
-
-Enters: the pages of this folder. Leaves: HTML in docs/_build/html.
-Deliberately not done: no network (no intersphinx), no import of the package.
-"""
+"""Sphinx configuration: Markdown through MyST, the furo theme; without a network and without importing the package."""
 
 project = "Dateline"
 author = "the Dateline authors"

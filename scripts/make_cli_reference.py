@@ -1,8 +1,6 @@
 """Write docs/cli.md from each verb's --help, and docs/recipes.md from the recipe models.
 
-Enters: the command `dateline` of this environment, and the docstrings of every recipe section. Leaves: two pages of
-docs/, the same bytes every time.
-Deliberately not done: no prose of its own beyond a heading; what a key or an option means is written beside its code.
+What an option or a key means is written beside its code; the pages hold nothing else and are the same bytes each time.
 
 Run: `python scripts/make_cli_reference.py`; `--check` writes nothing and exits 1 where a page is out of date.
 """
@@ -21,28 +19,21 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from dateline.cli import VERBS
+from dateline.cli.completion import ACTIONS
 from dateline.config import Section
-from dateline.evaluate.recipe import MEASURES
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NOTE = "<!-- Written by scripts/make_cli_reference.py; change the code, not this page. -->\n"
 PLAIN = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"}
 """Environment in which help has one width and no colour, whatever the terminal."""
-NESTED = {
-    "eval": tuple(f"eval {measure}" for measure in MEASURES),
-    "audit": ("audit mcq",),
-    "benchmark": ("benchmark build", "benchmark review", "benchmark apply"),
-    "corpus": ("corpus inspect", "corpus diff"),
-    "outlets": ("outlets learn",),
-    "export": ("export check",),
-}
-"""Verbs that take a second word."""
 LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
 def cli_page() -> str:
     """Returns docs/cli.md: the overview, then the help of every verb in the order of the overview."""
-    commands = ["", *(name for verb in VERBS for name in (verb, *NESTED.get(verb, ())))]
+    commands = [""]
+    for verb in VERBS:
+        commands += [verb, *(f"{verb} {action}" for action in ACTIONS.get(verb, ()))]
     with ThreadPoolExecutor(max_workers=2) as pool:
         helps = list(pool.map(help_of, commands))
     parts = [NOTE, "# Command line\n", fenced(helps[0])]

@@ -1,8 +1,10 @@
 """The command: exit codes, one line on standard error, and nothing heavy before it is needed."""
 
+import contextlib
 import errno
 import json
 import os
+import pty
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,19 +13,11 @@ import pytest
 
 from dateline import __version__, cli
 from dateline.cli import VERBS, main
+from dateline.cli.completion import ACTIONS
 from dateline.errors import Interrupted, TrainingDiverged, UserError
-from dateline.evaluate.recipe import MEASURES
 
 HEAVY = ("torch", "transformers", "pyarrow", "matplotlib")
-HELP = [
-    *([verb] for verb in VERBS),
-    *(["eval", measure] for measure in MEASURES),
-    ["audit", "mcq"],
-    ["corpus", "inspect"],
-    ["corpus", "diff"],
-    ["export", "check"],
-    ["outlets", "learn"],
-]
+HELP = [*([verb] for verb in VERBS), *([verb, action] for verb, several in ACTIONS.items() for action in several)]
 
 
 def run(capsys, *words):
@@ -67,6 +61,31 @@ def test_the_overview_names_every_verb(capsys, words, code):
     assert (left, err) == (code, "")
     listed = [line.split()[0] for line in out.splitlines() if line.startswith("  ")]
     assert listed == list(VERBS)
+
+
+def test_the_overview_fits_a_terminal_of_80_columns_with_its_prompt(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = run(capsys, "--help")
+    assert len(out.splitlines()) <= 23
+    monkeypatch.setenv("COLUMNS", "40")
+    _, narrow, _ = run(capsys, "--help")
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert narrow.split() == out.split()
+
+
+@pytest.mark.parametrize(("value", "styled"), [("1", False), ("", True)])
+def test_no_color_takes_all_styles_from_help(value, styled):
+    environment = {**os.environ, "NO_COLOR": value, "TERM": "xterm", "OMP_NUM_THREADS": "1"}
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([sys.executable, "-m", "dateline", "report", "--help"], stdout=theirs, env=environment):
+        os.close(theirs)
+        out = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while part := os.read(ours, 4096):
+                out += part
+    os.close(ours)
+    assert b"dateline" in out
+    assert (b"\x1b[" in out) == styled
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dateline.places.lookup import place
     from dateline.records import Place
 
-__version__ = "0.1.0"
+    __version__: str
 
 __all__ = [
     "Comparison",
@@ -49,10 +49,24 @@ _ELSEWHERE = {"Place": "records", "UserError": "errors", "place": "places.lookup
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'dateline' has no attribute '{name}'")
-    value = getattr(import_module(f"dateline.{_ELSEWHERE.get(name, 'api')}"), name)
+    value = (
+        _installed_version()
+        if name == "__version__"
+        else getattr(import_module(f"dateline.{_ELSEWHERE.get(name, 'api')}"), name)
+    )
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _installed_version() -> str:
+    """Returns the version that the installation was made from; `0+unknown` where the source is only on the path."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("dateline")
+    except PackageNotFoundError:
+        return "0+unknown"

@@ -10,8 +10,10 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import shutil
 import signal
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -21,22 +23,22 @@ from dateline import __version__
 from dateline.errors import Interrupted, RunsFailed, TrainingDiverged, UserError, in_words, is_full_disk, one_line
 
 VERBS = {
-    "quickstart": "a plain and a conditioned model on the embedded newswire, and a report",
+    "quickstart": "a plain and a conditioned model on the newswire, and a report",
     "place": "what URLs say about their origin",
-    "outlets": "outlets that a corpus's declared countries suggest: outlets learn CORPUS",
+    "outlets": "outlets that declared countries suggest: outlets learn CORPUS",
     "newswire": "write the embedded newswire, whose entropy is known",
-    "corpus": "files into a placed, clean, de-duplicated, split and audited corpus; corpus inspect, corpus diff",
+    "corpus": "files into a placed, clean, audited corpus; corpus inspect, diff",
     "encode": "a corpus into tokens",
     "train": "one model from an encoded corpus",
     "watch": "follow a run or an experiment from another terminal",
-    "export": "a run's checkpoint as a Hugging Face folder or a GGUF file; export check FILE.gguf",
+    "export": "a run as a Hugging Face folder or a GGUF file; export check",
     "launch": "train on a Slurm cluster, again after every pre-emption",
     "eval": "measure a model: eval perplexity, locate, mcq, efficiency",
     "locate": "infer the country of a text with a conditioned model",
     "generate": "continue headlines under a place, or side by side under several",
     "serve": "a model over HTTP, with OpenAI's interface",
-    "benchmark": "localized questions: benchmark build CORPUS --out DIR, review DIR, apply DIR",
-    "audit": "whether a set of multiple-choice questions is fit for use: audit mcq FILE",
+    "benchmark": "localized questions: benchmark build, review, apply",
+    "audit": "whether multiple-choice questions are fit for use: audit mcq FILE",
     "experiment": "several runs in one recipe, from corpus to report",
     "validate": "what a recipe would run, without running it",
     "study": "the claims of the published study, judged on a finished experiment",
@@ -65,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if words[0] in ("--version", "-V") or (words[0] in VERBS and words[1:] == ["--version"]):
         print(f"dateline {__version__}")
         sys.exit(0)
-    if words[0] not in VERBS:
+    if words[0] == "--completion":
+        words = ["completion", *words[1:]]
+    elif words[0] not in VERBS:
         near = difflib.get_close_matches(words[0], VERBS, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known verbs: {', '.join(VERBS)}"
         fail(f"unknown verb '{words[0]}'; {hint}", 2)
@@ -105,15 +109,17 @@ def verb(name: str) -> Callable[[list[str]], None]:
 
 
 def overview() -> str:
-    """Returns what `dateline --help` shows."""
+    """Returns what `dateline --help` shows: 23 lines of a terminal of 80 columns, so that a prompt fits below."""
     width = max(map(len, VERBS))
-    lines = "\n".join(f"  {name:<{width}}  {text}" for name, text in VERBS.items())
-    return (
-        "usage: dateline VERB ...\n\n"
-        "Language models conditioned on where a text comes from.\n\n"
-        f"{lines}\n\n"
-        "dateline VERB --help shows a verb's options. --version prints the version, --debug a traceback on errors."
-    )
+    columns = shutil.get_terminal_size().columns
+    parts = [
+        ("usage: dateline VERB ...   (dateline VERB --help shows a verb's options)", ""),
+        ("Language models conditioned on where a text comes from.", ""),
+        *((f"  {name:<{width}}  {text}", " " * (width + 4)) for name, text in VERBS.items()),
+        ("Also: --version, --completion bash|zsh, and --debug for a traceback on errors.", ""),
+    ]
+    lines = [textwrap.fill(text, columns, subsequent_indent=indent, break_on_hyphens=False) for text, indent in parts]
+    return "\n".join([*lines[:2], "", *lines[2:-1], "", lines[-1]])
 
 
 def fail(message: str, code: int, debug: bool = False) -> NoReturn:

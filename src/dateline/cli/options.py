@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, make_dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from dateline.manifest import check_outside
 A = TypeVar("A", bound=Section)
 S = TypeVar("S", bound=Section)
 HELP = ("-h", "--help")
+LIST_OPTIONS = "--list-options"
+"""Prints the names of a verb's options; completion.py asks for them."""
 
 
 def read_arguments(verb: str, arguments: type[A], words: Sequence[str]) -> A:
@@ -227,7 +230,11 @@ def _split(verb: str, kinds: Sequence[type[Section]], words: Sequence[str], desc
     """Splits the words of a command line; `--help` prints the help and exits."""
     leaves = [list(_leaves(kind)) for kind in kinds]
     everything = sorted((leaf for group in leaves for leaf in group), key=lambda leaf: not leaf.field.is_required())
+    if list(words) == [LIST_OPTIONS]:
+        print("\n".join(leaf.option for leaf in everything if not leaf.positional))
+        raise SystemExit(0)
     asks = any(word in HELP for word in words)
+    tyro._experimental_options["ansi_codes"] = not os.environ.get("NO_COLOR")
     parsed: Any
     parsed, rest = tyro.cli(
         _dataclass("Arguments", everything, 0, required=asks),
