@@ -119,7 +119,7 @@ def overview() -> str:
         ("Also: --version, --completion bash|zsh, and --debug for a traceback on errors.", ""),
     ]
     lines = [textwrap.fill(text, columns, subsequent_indent=indent, break_on_hyphens=False) for text, indent in parts]
-    return "\n".join([*lines[:2], "", *lines[2:-1], "", lines[-1]])
+    return "\n".join(lines)
 
 
 def fail(message: str, code: int, debug: bool = False) -> NoReturn:
