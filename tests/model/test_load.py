@@ -470,3 +470,14 @@ def test_a_tokenizer_that_transformers_reads_otherwise_than_its_file_says_is_ref
     assert 'set "tokenizer_class": "PreTrainedTokenizerFast" in tokenizer_config.json' in str(caught.value)
     path.write_text(json.dumps(config | {"tokenizer_class": "PreTrainedTokenizerFast"}))
     load_subject(copy, device="cpu")
+
+
+def test_code_that_comes_with_a_model_is_never_run(copy, tmp_path):
+    folder = copy
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "strange", "auto_map": {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    with pytest.raises(UserError, match="trust_remote_code|not a loadable"):
+        load_subject(folder, device="cpu")
+    assert not (tmp_path / "ran").exists()

@@ -180,7 +180,7 @@ def _read_weights(folder: Path, what: str, **options: Any) -> Any:
     with quiet_transformers():
         try:
             loaded: Any = AutoModelForCausalLM.from_pretrained(
-                folder, local_files_only=True, output_loading_info=True, **options
+                folder, local_files_only=True, trust_remote_code=False, output_loading_info=True, **options
             )
         except Exception as error:  # a damaged file raises what its reader happens to raise
             raise UserError(f"{what}: not a loadable causal language model ({_first_line(error)})") from None
@@ -352,7 +352,7 @@ def load_pretrained(
 
     what = f"init_from {folder}"
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         raise UserError(f"{what}: not a loadable causal language model ({_first_line(error)})") from None
     for name in {"attention_dropout", "attn_pdrop"} & set(config.to_dict()):

@@ -223,7 +223,7 @@ def read_tokenizer(folder: Path) -> Any:
 
     try:
         with quiet_transformers():
-            tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             if (folder / "tokenizer.json").is_file():
                 check_reading(folder, tokenizer)
                 if isinstance(tokenizer, PreTrainedTokenizerFast) and type(tokenizer) is not PreTrainedTokenizerFast:
