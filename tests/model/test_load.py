@@ -478,6 +478,6 @@ def test_code_that_comes_with_a_model_is_never_run(copy, tmp_path):
     config |= {"model_type": "strange", "auto_map": {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
-    with pytest.raises(UserError, match="trust_remote_code|not a loadable"):
+    with pytest.raises(UserError, match="not a loadable"):
         load_subject(folder, device="cpu")
     assert not (tmp_path / "ran").exists()
