@@ -30,6 +30,8 @@ VERBS = {
     "train": "one model from an encoded corpus",
     "watch": "follow a run or an experiment from another terminal",
     "export": "a run's checkpoint as a Hugging Face folder or a GGUF file; export check FILE.gguf",
+    "card": "a model's card for the Hugging Face hub",
+    "push": "a model with its card to the Hugging Face hub",
     "launch": "train on a Slurm cluster, again after every pre-emption",
     "eval": "measure a model: eval perplexity, locate, mcq, efficiency",
     "locate": "infer the country of a text with a conditioned model",
@@ -49,6 +51,7 @@ FUNCTIONS = {
     "newswire": "corpus.newswire",
     "encode": "corpus.encode",
     "eval": "evaluate.run",
+    "card": "push.card",
 }
 """Verbs whose function is not `run` in a module of their own name."""
 
@@ -92,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def verb(name: str) -> Callable[[list[str]], None]:
     """Returns the function that runs a verb on its words."""
-    if name != "corpus":  # whose recipe may name the hub as a source
+    if name not in ("corpus", "push"):  # a recipe may name the hub as a source, and push uploads to it
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
