@@ -115,7 +115,7 @@ def test_the_card_counts_the_training_documents_by_country(card, finished):
     wanted = {code: found["train"]["documents"] for code, found in audit["countries"].items()}
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in data.splitlines() if "|" in line][2:]
     assert {row[2]: int(row[3]) for row in rows} == {code: number for code, number in wanted.items() if number}
-    assert f"{sum(wanted.values())} news articles" in data
+    assert f"{sum(wanted.values())} synthetic news articles" in data
     assert "| Africa | Nigeria | ng |" in data
 
 
@@ -129,6 +129,7 @@ def test_the_card_has_the_perplexities_of_this_model_with_intervals(card, finish
         assert (text in results) == (score.run == "conditioned")
     assert "| conditioned, gold metadata | plain, no metadata | Africa | " in results
     assert "It is undertrained" in section(card, "Limits")
+    assert "it knows nothing of the world" in section(card, "Limits")
     assert "50.0% of the training documents had no prefix" in card
 
 
@@ -151,7 +152,7 @@ def test_the_card_is_the_same_each_time_and_names_no_path(dateline, card, finish
     first = dateline("card", run, "--scores", finished, "--out", out)
     assert (first.code, first.err) == (0, "")
     assert out.read_text() == card
-    assert yaml.safe_load(card.split("---")[1])["library_name"] == "transformers"
+    assert yaml.safe_load(card.split("---")[1])["language"] == ["en"]
     for place in (str(finished), str(run), str(tmp_path), os.sep + "tmp", str(Path.cwd())):
         assert place not in card
     again = dateline("card", run, "--out", out)
@@ -169,6 +170,21 @@ def test_a_card_without_corpus_and_scores_says_so(dateline, run, tmp_path):
     assert section(said.out, "Results").strip() == "None were given when this card was written."
     assert "--corpus" in said.err
     assert "--scores" in said.err
+
+
+def test_what_is_not_known_of_another_corpus_or_run_is_not_said(finished, run, tmp_path):
+    from dateline.report.model_card import describe_model, model_card, training_corpus
+
+    moved = shutil.copytree(finished / "encoded", tmp_path / "encoded")  # without the corpus beside it
+    model = describe_model(run)
+    card = model_card(model, corpus=training_corpus(model, moved))
+    assert re.search(r"^\d+ news articles with", section(card, "Training data"), re.MULTILINE)
+    assert "synthetic" not in card
+    assert "language:" not in card
+    other = shutil.copytree(finished / "runs" / "plain", tmp_path / "other")
+    shutil.rmtree(other / "model")
+    shutil.copytree(run / "model", other / "model")
+    assert describe_model(other).manifest is None
 
 
 def test_a_plain_model_is_prompted_without_a_prefix(finished):

@@ -35,6 +35,7 @@ from dateline.report.words import OTHER, condition_name, count, country_name, in
 from dateline.scores import Score, read_scores
 from dateline.tokens.mix import Mix, select_training
 from dateline.tokens.store import EncodedCorpus
+from dateline.train.recipe import train_identity
 
 PLACEHOLDER = "OWNER/NAME"
 """In the code of a card that is not for a certain repository."""
@@ -83,13 +84,15 @@ def describe_model(model: Path) -> Described:
         raise UserError(f"{folder}: {problem}, so how to prompt it is not known; name a model of 'dateline train'")
     run = folder.absolute().parent if folder.name == "model" else folder
     manifest = read_manifest(run)
+    if manifest is not None and train_identity(manifest.recipe, manifest.parents) != facts.get("run"):
+        manifest = None  # another stage's, or another run's
     return Described(
         folder=folder,
         name=run.name,
         facts=facts,
         fields=trained_fields(folder) if facts["fields"] else (),
         prefix_format=trained_prefix_format(folder),
-        manifest=manifest if manifest is not None and manifest.stage == "train" else None,
+        manifest=manifest,
     )
 
 
@@ -126,6 +129,18 @@ def training_corpus(model: Described, named: Path | None = None) -> EncodedCorpu
     return EncodedCorpus.open(data) if there is not None and there.fingerprint == wanted else None
 
 
+def source_of(corpus: EncodedCorpus) -> Manifest | None:
+    """Returns the manifest of the corpus that was encoded, where its folder still lies beside the encoded one."""
+    for path in sorted(corpus.folder.absolute().parent.glob("*/manifest.json")):
+        try:
+            manifest = read_manifest(path.parent)
+        except UserError:  # of some other program, or damaged: not the one that is looked for
+            continue
+        if manifest is not None and manifest.fingerprint == corpus.manifest.parents.get("corpus"):
+            return manifest
+    return None
+
+
 def scores_of(model: Described, folder: Path) -> list[Score]:
     """Reads a model's own scores out of the table of a measure or of an experiment.
 
@@ -150,17 +165,21 @@ def model_card(
         corpus: as `training_corpus` gives it; without it, the card says that the training data are not known.
         scores: as `scores_of` gives them.
     """
-    header = {
+    source = source_of(corpus) if corpus is not None else None
+    language = source.recipe.get("language") if source is not None else None
+    synthetic = source is not None and bool(source.recipe.get("newswire"))
+    header: dict[str, Any] = {
+        **({"language": [language]} if language else {}),
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
         "tags": ["news", "localization", "dateline"],
     }
     lines = ["---", yaml.safe_dump(header, sort_keys=False).rstrip(), "---", ""]
     lines += [f"# {markdown_text(repo.rpartition('/')[2] or model.name)}", "", *_what(model)]
-    lines += ["", "## Training data", "", *_data(model, corpus)]
+    lines += ["", "## Training data", "", *_data(model, corpus, synthetic)]
     lines += ["", "## How to prompt it", "", *_prompting(model, repo or PLACEHOLDER)]
     lines += ["", "## Results", *_results(scores)]
-    lines += ["", "## Limits", "", *(f"- {limit}" for limit in _limits(model, corpus, scores))]
+    lines += ["", "## Limits", "", *(f"- {limit}" for limit in _limits(model, corpus, scores, synthetic))]
     return "\n".join(lines) + "\n"
 
 
@@ -250,7 +269,7 @@ def _dropout(model: Described) -> str:
     return f"Dropout of metadata: {'; '.join(parts)}."
 
 
-def _data(model: Described, corpus: EncodedCorpus | None) -> Iterable[str]:
+def _data(model: Described, corpus: EncodedCorpus | None, synthetic: bool) -> Iterable[str]:
     """Training documents and tokens by country."""
     if corpus is None or model.manifest is None:
         yield "Not known: the encoded corpus was not at hand when this card was written."
@@ -264,8 +283,9 @@ def _data(model: Described, corpus: EncodedCorpus | None) -> Iterable[str]:
         documents[place] = documents.get(place, 0) + 1
         tokens[place] = tokens.get(place, 0) + length
     weights = mix.weights if isinstance(mix.weights, str) else "weighted"
+    kind = "synthetic news articles" if synthetic else "news articles"
     yield (
-        f"{count(len(chosen))} news articles with {count(int(np.sum(lengths)))} body tokens (encoded corpus "
+        f"{count(len(chosen))} {kind} with {count(int(np.sum(lengths)))} body tokens (encoded corpus "
         f"`{corpus.manifest.fingerprint}`). Mix: {weights}, by {mix.by}."
     )
     yield "A country is the home of the outlet, not the subject of the text. The texts are not part of this repository."
@@ -400,12 +420,14 @@ def _value(score: Score) -> str:
     return f"{number(score.value, digits)} [{interval(score.ci_low, score.ci_high, digits)}]"
 
 
-def _limits(model: Described, corpus: EncodedCorpus | None, scores: Sequence[Score]) -> Iterable[str]:
+def _limits(model: Described, corpus: EncodedCorpus | None, scores: Sequence[Score], synthetic: bool) -> Iterable[str]:
     yield (
         "It continues news articles. It follows no instructions, and nothing that it writes is checked: names, quotes "
         "and figures are made up."
     )
     yield "A place is that of an outlet. A prefix changes what is likely; it does not make a text right for the place."
+    if synthetic:
+        yield "Its training texts are Dateline's newswire, written by a grammar: it knows nothing of the world."
     if corpus is not None:
         yield "It has read texts of the countries in the table above, as the mix weighs them, and of no others."
     if "url" in model.fields:
