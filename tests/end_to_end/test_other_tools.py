@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from dateline.cli import main
 from dateline.conditions import Metadata, render
 from dateline.model.scoring import Segment, score_segments
-from dateline.records import body_text
+from dateline.records import body_text, prompt_text
 from dateline.tokens.store import EncodedCorpus
 from dateline.tokens.tokenizer import encode_texts
 
@@ -117,14 +117,14 @@ def test_a_model_with_the_earlier_prefix_is_scored_with_it_and_a_line_says_what_
     assert longest[0] == longest[1] + 1  # the empty line
 
 
-def test_the_script_of_the_guide_gets_prefix_and_bos_right(made, plain, tmp_path, monkeypatch, capsys):
-    guide = (Path(__file__).parents[2] / "docs" / "guide" / "training.md").read_text(encoding="utf-8")
-    [script] = re.findall(r"^```python\n(import json\n.*?)^```$", guide, re.DOTALL | re.MULTILINE)
+def test_the_code_of_the_guide_gets_prefix_and_bos_right(made, plain, tmp_path, monkeypatch, capsys):
+    guide = (Path(__file__).parents[2] / "docs" / "guide" / "without-dateline.md").read_text(encoding="utf-8")
+    scored, *prompted = re.findall(r"^```python\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "first").symlink_to(made / "run")
     monkeypatch.chdir(tmp_path)
     found = {}
-    exec(compile(script, "training.md", "exec"), found)
+    exec(compile(scored, "without-dateline.md", "exec"), found)
     assert capsys.readouterr().out == f"{found['losses'].mean():.3f} nats per body token\n"
     tokenizer, model = plain
     prefix = render(
@@ -136,3 +136,11 @@ def test_the_script_of_the_guide_gets_prefix_and_bos_right(made, plain, tmp_path
     assert found["ids"][0].tolist() == ids.tolist()
     [ours] = score_segments(model, [Segment(ids, len(apart[1]))], dtype="float32")
     assert float(found["losses"].double().sum()) == pytest.approx(float(ours), rel=1e-4)
+
+    for block in prompted:
+        exec(compile(block, "without-dateline.md", "exec"), found)
+    head, prompt = encode_texts(tokenizer, [prefix, prompt_text("Budget passed")])
+    wanted = [tokenizer.bos_token_id, *head.tolist(), *prompt.tolist()]
+    assert found["by_hand"][0].tolist() == found["by_variable"][0].tolist() == found["by_message"][0].tolist() == wanted
+    assert found["written"][0, : len(wanted)].tolist() == wanted
+    assert found["written"].shape[1] > len(wanted)

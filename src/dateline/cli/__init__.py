@@ -22,27 +22,31 @@ from typing import NoReturn
 from dateline import __version__
 from dateline.errors import Interrupted, RunsFailed, TrainingDiverged, UserError, in_words, is_full_disk, one_line
 
+HUB = "a model's card; a model with its card to the Hugging Face hub"
+AGAIN = "a finished experiment: published claims judged; its page"
 VERBS = {
     "quickstart": "a plain and a conditioned model on the newswire, and a report",
     "place": "what URLs say about their origin",
     "outlets": "outlets that declared countries suggest: outlets learn CORPUS",
     "newswire": "write the embedded newswire, whose entropy is known",
-    "corpus": "files into a placed, clean, audited corpus; corpus inspect, diff",
+    "corpus": "files into a placed, audited corpus; corpus inspect, diff",
     "encode": "a corpus into tokens",
     "train": "one model from an encoded corpus",
     "watch": "follow a run or an experiment from another terminal",
     "export": "a run as a Hugging Face folder or a GGUF file; export check",
+    "card": HUB,
+    "push": HUB,
     "launch": "train on a Slurm cluster, again after every pre-emption",
     "eval": "measure a model: eval perplexity, locate, mcq, efficiency",
     "locate": "infer the country of a text with a conditioned model",
     "generate": "continue headlines under a place, or side by side under several",
     "serve": "a model over HTTP, with OpenAI's interface",
     "benchmark": "localized questions: benchmark build, review, apply",
-    "audit": "whether multiple-choice questions are fit for use: audit mcq FILE",
+    "audit": "whether multiple-choice questions are fit for use: audit mcq",
     "experiment": "several runs in one recipe, from corpus to report",
     "validate": "what a recipe would run, without running it",
-    "study": "the claims of the published study, judged on a finished experiment",
-    "report": "the report again, from the score table",
+    "study": AGAIN,
+    "report": AGAIN,
 }
 FUNCTIONS = {
     "quickstart": "experiment.quickstart",
@@ -52,6 +56,7 @@ FUNCTIONS = {
     "newswire": "corpus.newswire",
     "encode": "corpus.encode",
     "eval": "evaluate.run",
+    "card": "push.card",
 }
 """Verbs whose function is not `run` in a module of their own name."""
 
@@ -97,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def verb(name: str) -> Callable[[list[str]], None]:
     """Returns the function that runs a verb on its words."""
-    if name != "corpus":  # whose recipe may name the hub as a source
+    if name not in ("corpus", "push"):  # a recipe may name the hub as a source, and push uploads to it
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -110,12 +115,16 @@ def verb(name: str) -> Callable[[list[str]], None]:
 
 def overview() -> str:
     """Returns what `dateline --help` shows: 23 lines of a terminal of 80 columns, so that a prompt fits below."""
-    width = max(map(len, VERBS))
+    shared: dict[str, list[str]] = {}
+    for name, text in VERBS.items():
+        shared.setdefault(text, []).append(name)
+    rows = {", ".join(names): text for text, names in shared.items()}
+    width = max(map(len, rows))
     columns = shutil.get_terminal_size().columns
     parts = [
         ("usage: dateline VERB ...   (dateline VERB --help shows a verb's options)", ""),
         ("Language models conditioned on where a text comes from.", ""),
-        *((f"  {name:<{width}}  {text}", " " * (width + 4)) for name, text in VERBS.items()),
+        *((f"  {names:<{width}}  {text}", " " * (width + 4)) for names, text in rows.items()),
         ("Also: --version, --completion bash|zsh, and --debug for a traceback on errors.", ""),
     ]
     lines = [textwrap.fill(text, columns, subsequent_indent=indent, break_on_hyphens=False) for text, indent in parts]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -104,8 +103,7 @@ def check(args: Check) -> None:
 
 def load(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
     """Returns model and tokenizer of a folder, and what `dateline.json` says of them."""
-    from dateline.model.load import load_subject
+    from dateline.model.load import load_subject, model_facts
 
     subject = load_subject(folder, device="cpu")
-    about = subject.folder / "dateline.json"
-    return subject.model, subject.tokenizer, json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+    return subject.model, subject.tokenizer, model_facts(subject.folder)

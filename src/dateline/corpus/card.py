@@ -89,10 +89,10 @@ def dataset_card(title: str, audit: Mapping[str, Any], manifest: Manifest) -> st
     else:
         lines.append("Nothing.")
     lines += ["", "## Known limits", ""]
-    lines += [f"- {_plain(problem)}" for problem in audit["problems"]] or ["None found by the audit."]
+    lines += [f"- {markdown_text(problem)}" for problem in audit["problems"]] or ["None found by the audit."]
     return "\n".join(lines) + "\n"
 
 
-def _plain(text: str) -> str:
+def markdown_text(text: str) -> str:
     """Returns a sentence that Markdown leaves alone: file names may hold anything."""
     return "".join(f"\\{letter}" if letter in "\\`*_[]<>|" else letter for letter in text)

@@ -247,7 +247,7 @@ def trained_fields(folder: Path) -> tuple[Field, ...]:
 def known_fields(folder: Path) -> tuple[Field, ...] | None:
     """Returns the fields that a model was trained with, empty for a plain model; None where nothing says so."""
     folder = model_folder(folder)
-    named = _about(folder).get("fields")
+    named = model_facts(folder).get("fields")
     if named is None:
         return None
     unknown = [name for name in named if name not in FIELDS]
@@ -262,7 +262,7 @@ def trained_without_prefix(folder: Path) -> bool | None:
     `dateline.json` says it; for a model that is older than the entry, the manifest of the run that the model lies in.
     """
     folder = model_folder(folder)
-    about = _about(folder)
+    about = model_facts(folder)
     if about.get("fields") == []:
         return True
     conditions: Any = about
@@ -313,7 +313,7 @@ def trained_prefix_format(folder: Path) -> PrefixFormat:
     Raises:
         UserError: where the format is not known to this version.
     """
-    about = _about(folder)
+    about = model_facts(folder)
     found = about.get("prefix_format", 1) if about.get("fields") else PREFIX_FORMAT
     if found not in get_args(PrefixFormat):
         raise UserError(f"{folder / FACTS}: prefix_format {found!r} is not known; made by a newer Dateline?")
@@ -437,7 +437,12 @@ def _check_architecture(folder: Path, model: Any) -> None:
         )
 
 
-def _about(folder: Path) -> dict[str, Any]:
+def model_facts(folder: Path) -> dict[str, Any]:
+    """Returns what `dateline.json` in a model folder says; empty where there is no such file.
+
+    Raises:
+        UserError: where it is not a JSON mapping.
+    """
     path = folder / FACTS
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
