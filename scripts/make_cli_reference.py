@@ -34,6 +34,7 @@ NESTED = {
     "benchmark": ("benchmark build", "benchmark review", "benchmark apply"),
     "corpus": ("corpus inspect", "corpus diff"),
     "outlets": ("outlets learn",),
+    "tune": ("tune facts",),
     "export": ("export check",),
 }
 """Verbs that take a second word."""

@@ -1,7 +1,5 @@
 """Rows of instruction data become examples with their real place; a bad row is named."""
 
-import json
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,16 +10,6 @@ from dateline.tune.data import Message, read_examples
 
 ASKED = (Message("user", "Which currency?"), Message("assistant", "the naira"))
 TALK = [{"role": "user", "content": "Which currency? "}, {"role": "assistant", "content": "the naira"}]
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(*rows):
-        path = tmp_path / "data.jsonl"
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        return path
-
-    return write
 
 
 @pytest.mark.parametrize(

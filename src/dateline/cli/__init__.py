@@ -28,6 +28,7 @@ VERBS = {
     "corpus": "files into a placed, clean, de-duplicated, split and audited corpus; corpus inspect, corpus diff",
     "encode": "a corpus into tokens",
     "train": "one model from an encoded corpus",
+    "tune": "supervised fine-tuning on instruction data with true places: tune MODEL DATA --out DIR, tune facts CORPUS",
     "watch": "follow a run or an experiment from another terminal",
     "export": "a run's checkpoint as a Hugging Face folder or a GGUF file; export check FILE.gguf",
     "launch": "train on a Slurm cluster, again after every pre-emption",
