@@ -9,9 +9,13 @@ import pydantic
 from dateline.conditions import Field
 from dateline.conditions.dropout import Share
 from dateline.config import Section
+from dateline.errors import UserError
 
 LEARNING_RATES = {"lora": 2e-4, "full": 2e-5}
 """Peak learning rates where none is given: the published one, and one for all weights."""
+
+WINDOW = 1024
+"""Tokens in a row where nothing else is said and the model can read so many."""
 
 Rate = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, pydantic.Field(ge=1)]
@@ -45,8 +49,8 @@ class TuneOptions(Section):
     cosine."""
     batch_rows: Count = 8
     """Rows in an optimizer step; a row holds as many examples as fit."""
-    window: Annotated[int, pydantic.Field(ge=16)] = 512
-    """Tokens in a row; a longer example is an error."""
+    window: Annotated[int, pydantic.Field(ge=16)] | None = None
+    """Tokens in a row; a longer example is an error. null for 1024, or what the model can read where that is less."""
     seed: Annotated[int, pydantic.Field(ge=0)] = 0
     """Of adapters, order, dropout and random places."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -63,6 +67,20 @@ class TuneOptions(Section):
     def peak_rate(self) -> float:
         """The peak learning rate, given or by method."""
         return LEARNING_RATES[self.method] if self.learning_rate is None else self.learning_rate
+
+    def fit(self, positions: int | None) -> TuneOptions:
+        """Returns the options with a window, for a model that reads so many tokens at once; None for any number.
+
+        Raises:
+            UserError: where the window is longer.
+        """
+        if self.window is None:
+            return self.model_copy(update={"window": min(WINDOW, positions or WINDOW)})
+        if positions is not None and self.window > positions:
+            raise UserError(
+                f"--window {self.window} is longer than the {positions} positions that the model knows; lower it"
+            )
+        return self
 
     def identity(self) -> dict[str, Any]:
         """Returns, as plain data, the options that decide a result."""

@@ -77,10 +77,7 @@ def _tune(model: Path, data: Path, options: TuneOptions, name: str, out: Path) -
     subject = load_subject(model, device=options.device)
     fields = _fields(model, options)
     _check_format(subject, model)
-    if subject.positions is not None and options.window > subject.positions:
-        raise UserError(
-            f"--window {options.window} is longer than the {subject.positions} positions that {model} knows; lower it"
-        )
+    options = options.fit(subject.positions)
     template = marked_template(subject.tokenizer, with_place=options.metadata != "none")
     rows = tokenize_examples(examples, Renderer(subject.tokenizer, template), fields, options)
     subject.check_fits(max(max(row.input_ids) for row in rows))
@@ -161,6 +158,8 @@ def tokenize_examples(
     conditioning = Conditioning(fields=tuple(fields), dropout=options.dropout)
     keys = np.array([stable_hash("example", str(number)) for number in range(len(examples))], dtype=np.uint64)
     pool = _places(examples)
+    window = options.fit(None).window
+    assert window is not None
     rows = []
     for epoch in range(options.epochs):
         shown = shown_fields(conditioning, options.seed, keys, np.full(len(keys), epoch, dtype=np.int64))
@@ -170,10 +169,10 @@ def tokenize_examples(
                 draw = stable_hash("random place", str(options.seed), str(number), str(epoch))
                 place = pool[draw % len(pool)]
             row = renderer.tokenize(example, place, fields if mask else ())
-            if len(row.input_ids) > options.window:
+            if len(row.input_ids) > window:
                 raise UserError(
                     f"{example.where}: takes {len(row.input_ids):,} tokens with its prefix, more than --window "
-                    f"{options.window:,}; raise it, or shorten or remove the row"
+                    f"{window:,}; raise it, or shorten or remove the row"
                 )
             rows.append(row)
     return rows
@@ -212,7 +211,8 @@ def make_trainer(subject: Subject, rows: Sequence[Tokenized], options: TuneOptio
         max_length=options.window,
         packing=True,
         packing_strategy="bfd_split",
-        per_device_train_batch_size=options.batch_rows,
+        per_device_train_batch_size=1,  # TRL joins the rows of a batch, and attention costs the square of its length
+        gradient_accumulation_steps=options.batch_rows,
         num_train_epochs=1,
         learning_rate=options.peak_rate,
         lr_scheduler_type="cosine",
