@@ -1,6 +1,7 @@
 """Tuning end to end: what is trained, what is written, and what is refused."""
 
 import json
+import sys
 from itertools import pairwise
 
 import pytest
@@ -217,3 +218,9 @@ def test_a_loss_that_is_no_number_is_said(base, data, tmp_path):
 def test_the_url_of_an_example_shows_its_outlet(write, base, tmp_path):
     (example,) = read_examples(write({"prompt": "a", "completion": "b", "url": "https://punchng.com/a"}))
     assert example.place == Metadata("https://punchng.com/a", "punchng.com", "ng", "Africa")
+
+
+def test_without_trl_the_message_names_the_extra(base, data, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "trl", None)
+    with pytest.raises(UserError, match=r"pip install 'dateline\[tune\]'"):
+        tune(base, data, tmp_path / "tuned")
