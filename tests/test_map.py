@@ -23,6 +23,7 @@ ORDER = (
     ("tokens",),
     ("model",),
     ("train",),
+    ("tune",),
     ("generate",),
     ("evaluate",),
     ("api", "__init__"),

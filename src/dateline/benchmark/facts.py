@@ -142,6 +142,12 @@ class FactsGenerator:
                         self.found += 1
         self._rejected = list(failed.values())
 
+    def known(self) -> Iterator[Fact]:
+        """Yields every fact that can be asked for, those of one kind and country one after another."""
+        for countries in self._open.values():
+            for facts in countries.values():
+                yield from facts
+
     def drafts(self, wanted: Mapping[str, int]) -> Iterator[list[Draft]]:
         """Yields facts that cannot be asked for, each by itself, and then groups, those of most places first.
 

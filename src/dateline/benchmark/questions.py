@@ -377,16 +377,23 @@ def _short(text: str) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "..."
 
 
-def read_rows(path: Path) -> Iterator[tuple[str, Row | str]]:
+def read_rows(
+    path: Path, *, what: str = "questions", columns: str = "question, options, answer and country"
+) -> Iterator[tuple[str, Row | str]]:
     """Yields for each item where it stands (`file.jsonl:3`), and its columns or what is wrong with it.
+
+    Args:
+        path: JSON Lines, JSON or Parquet.
+        what: the items are, in messages.
+        columns: that they have, in messages.
 
     Raises:
         UserError: where the file is missing, of another format, or damaged as a whole.
     """
     if path.suffix.lower() not in FORMATS:
-        raise UserError(f"{path}: not a known format; questions are read from {', '.join(FORMATS)}")
+        raise UserError(f"{path}: not a known format; {what} are read from {', '.join(FORMATS)}")
     if not path.is_file():
-        raise UserError(f"{path}: no such file; give a file with question, options, answer and country")
+        raise UserError(f"{path}: no such file; give a file with {columns}")
     if path.suffix.lower() == ".parquet":
         yield from _parquet_rows(path)
         return

@@ -22,6 +22,7 @@ from typing import NoReturn
 from dateline import __version__
 from dateline.errors import Interrupted, RunsFailed, TrainingDiverged, UserError, in_words, is_full_disk, one_line
 
+FAR = "follow a run from another terminal; train on a Slurm cluster"
 HUB = "a model's card; a model with its card to the Hugging Face hub"
 AGAIN = "a finished experiment: published claims judged; its page"
 VERBS = {
@@ -32,11 +33,12 @@ VERBS = {
     "corpus": "files into a placed, audited corpus; corpus inspect, diff",
     "encode": "a corpus into tokens",
     "train": "one model from an encoded corpus",
-    "watch": "follow a run or an experiment from another terminal",
+    "tune": "supervised fine-tuning with true places; tune facts CORPUS",
+    "watch": FAR,
+    "launch": FAR,
     "export": "a run as a Hugging Face folder or a GGUF file; export check",
     "card": HUB,
     "push": HUB,
-    "launch": "train on a Slurm cluster, again after every pre-emption",
     "eval": "measure a model: eval perplexity, locate, mcq, efficiency",
     "locate": "infer the country of a text with a conditioned model",
     "generate": "continue headlines under a place, or side by side under several",

@@ -19,6 +19,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "audit": ("mcq",),
     "corpus": ("inspect", "diff"),
     "outlets": ("learn",),
+    "tune": ("facts",),
     "export": ("check",),
 }
 """Verbs that take a second word."""

@@ -89,12 +89,15 @@ def template(fields: Sequence[Field]) -> str:
     return "".join(f"{label}: {{{field}}}\n" for field, label in LABELS.items() if field in fields)
 
 
-def chat_template() -> str:
+def chat_template(*, marks: bool = False) -> str:
     """Returns a Jinja chat template that writes what a base model saw in training.
 
     The user's message is a headline. The place comes from the variable `place`, a mapping of field names to values, or
     from a system message that holds the lines of a prefix; without either there is no prefix. BOS is written once,
     here, and `apply_chat_template` adds none. An assistant's message is the text of the article.
+
+    Args:
+        marks: mark what the assistant writes with transformers' tag `generation`, as tuning needs it.
 
     Example:
         >>> tokenizer.apply_chat_template(
@@ -110,12 +113,13 @@ def chat_template() -> str:
     for label, fields in by_label.items():
         value = " or ".join(f"place.{field}" for field in fields)
         lines += f"{{% if {value} %}}{label}: {{{{ {value} }}}}{{{{ '\\n' }}}}{{% endif %}}"
+    begin, end = ("{% generation %}", "{% endgeneration %}") if marks else ("", "")
     return (
         "{{ bos_token }}"
         f"{{% if place is defined and place %}}{lines}{{% endif %}}"
         "{% for message in messages %}"
         "{% if message.role == 'system' %}{{ message.content | trim }}{{ '\\n' }}"
         "{% elif message.role == 'user' %}{{ 'TITLE: ' + message.content + '\\n\\nCONTENT:' }}"
-        "{% else %}{{ ' ' + message.content + eos_token }}"
+        f"{{% else %}}{begin}{{{{ ' ' + message.content + eos_token }}}}{end}"
         "{% endif %}{% endfor %}"
     )
