@@ -111,5 +111,6 @@ def test_the_command_of_the_wheel_runs_outside_the_checkout(installed, tmp_path)
 
 def test_the_quickstart_needs_the_wheel_only(installed, tmp_path):
     out = run(tmp_path, installed / "dateline", "quickstart", "--workers", "1", *SMALL)
-    assert out.splitlines()[-1].startswith("runs/quickstart/report.html (")
+    assert out.splitlines()[-2].startswith("runs/quickstart/report.html (")
+    assert out.splitlines()[-1].startswith("use it: ")
     assert "Dateline quickstart" in (tmp_path / "runs" / "quickstart" / "report.html").read_text(encoding="utf-8")
