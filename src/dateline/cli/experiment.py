@@ -58,7 +58,7 @@ def run(words: list[str]) -> None:
 class Quickstart(Workers):
     """Trains a plain and a conditioned model on the embedded newswire and measures the gain from metadata.
 
-    Takes some three minutes on two CPU cores. Any value of recipes/quickstart.yaml can be given as --section.key
+    Takes some four minutes on two CPU cores. Any value of recipes/quickstart.yaml can be given as --section.key
     VALUE.
     """
 
