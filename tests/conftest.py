@@ -11,8 +11,11 @@ import signal
 import hypothesis
 import pytest
 import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from dateline.corpus import CorpusRecipe, corpus_stage
+from dateline.testing import byte_tokenizer
+from dateline.train.export import save_model
 
 hypothesis.settings.register_profile("dateline", deadline=None, max_examples=30)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=500)
@@ -20,6 +23,25 @@ hypothesis.settings.load_profile("dateline")
 
 torch.set_num_threads(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def save_llama():
+    """Saves a random Llama that reads bytes, with what `dateline.json` says of its training; returns the folder."""
+
+    def save(folder, *, layers=2, **facts):
+        tokenizer = byte_tokenizer()
+        torch.manual_seed(0)
+        config = LlamaConfig(
+            vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=layers,
+            num_attention_heads=4, max_position_embeddings=256, initializer_range=0.3, bos_token_id=0, eos_token_id=1,
+            pad_token_id=2,
+        )  # fmt: skip
+        known = {"fields": ["country", "continent"], "fingerprint": "f" * 16, **facts}
+        save_model(folder / "model", LlamaForCausalLM(config), tokenizer, known, step=1)
+        return folder
+
+    return save
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +56,7 @@ def held_out_news(tmp_path_factory):
 
 
 LONGEST = (
-    "experiment/test_jobs", "experiment/test_run", "train/test_loop", "end_to_end/test_readme", "train/test_parallel",
+    "experiment/test_jobs", "experiment/test_run", "train/test_loop", "end_to_end/test_by_hand", "train/test_parallel",
     "end_to_end/test_recipes", "experiment/test_study", "cli/test_launch", "cli/test_train", "report/test_sections",
     "corpus/test_executors", "train", "end_to_end", "report", "experiment", "corpus", "cli",
 )  # fmt: skip

@@ -8,15 +8,13 @@ import sys
 import numpy as np
 import pytest
 import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from transformers import AutoTokenizer
 
 import dateline
 from dateline.api import NEUTRAL_PROMPTS, Continuation, Generation
 from dateline.conditions import Metadata
 from dateline.errors import UserError
 from dateline.evaluate.locate.locator import open_locator, posterior
-from dateline.testing import byte_tokenizer
-from dateline.train.export import save_model
 
 SIGNATURES = {
     "place": "written",
@@ -96,28 +94,13 @@ print([name for name in ("torch", "transformers", "pyarrow") if name in sys.modu
     assert said[1] == "[]"
 
 
-def make(folder, **facts):
-    tokenizer = byte_tokenizer()
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=256,
-        initializer_range=0.3,
-        bos_token_id=0,
-        eos_token_id=1,
-        pad_token_id=2,
-    )
-    known = {"fields": ["country", "continent"], "fingerprint": "f" * 16, "dropout": 0.1, **facts}
-    save_model(folder / "model", LlamaForCausalLM(config), tokenizer, known, step=1)
-    return folder
+@pytest.fixture(scope="session")
+def make(save_llama):
+    return lambda folder, **facts: save_llama(folder, **{"dropout": 0.1, **facts})
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, make):
     return make(tmp_path_factory.mktemp("llama"))
 
 
@@ -291,7 +274,7 @@ def test_neutral_prompts_are_neutral_and_others_refused(model):
         model.leakage("ng")
 
 
-def test_fields_beside_the_place_are_shown(tmp_path):
+def test_fields_beside_the_place_are_shown(tmp_path, make):
     own = dateline.load(make(tmp_path, fields=["url", "date"]), device="cpu")
     assert own.fields == ("url", "date")
     prompt = "Rates rise"
@@ -343,7 +326,7 @@ def test_bad_input_is_one_line(model, call, message):
     assert "\n" not in str(caught.value)
 
 
-def test_guidance_needs_prefix_dropout(tmp_path):
+def test_guidance_needs_prefix_dropout(tmp_path, make):
     never = dateline.load(make(tmp_path / "never", dropout=0.0), device="cpu")
     with pytest.raises(UserError, match=r"never saw a text without one in training \(conditions.dropout 0\)"):
         never.generate("a", place="ng", guidance=2)
@@ -353,7 +336,7 @@ def test_guidance_needs_prefix_dropout(tmp_path):
     assert cooled.generate("a", place="ng", guidance=2, max_tokens=2).prompt == "a"
 
 
-def test_a_model_that_never_saw_a_place_takes_none(tmp_path):
+def test_a_model_that_never_saw_a_place_takes_none(tmp_path, make):
     plain = dateline.load(make(tmp_path, fields=[]), device="cpu")
     assert plain.fields == ()
     assert plain.generate("a", max_tokens=2).prompt == "a"
@@ -363,7 +346,7 @@ def test_a_model_that_never_saw_a_place_takes_none(tmp_path):
         plain.locate("a")
 
 
-def test_any_hugging_face_model_is_prompted_with_the_default_fields(tmp_path):
+def test_any_hugging_face_model_is_prompted_with_the_default_fields(tmp_path, make):
     (make(tmp_path) / "model" / "dateline.json").unlink()
     found = dateline.load(tmp_path, device="cpu")
     assert found.fields == ("domain", "country", "continent")

@@ -2,34 +2,17 @@
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from dateline.testing import byte_tokenizer
-from dateline.train.export import save_model
 
 
 @pytest.fixture(scope="session")
-def make_llama(tmp_path_factory):
+def make_llama(tmp_path_factory, save_llama):
     """Saves a random Llama with what `dateline.json` is to say of its training."""
 
     def make(**facts):
-        folder, tokenizer = tmp_path_factory.mktemp("llama"), byte_tokenizer()
-        torch.manual_seed(0)
-        config = LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            max_position_embeddings=256,
-            initializer_range=0.3,
-            bos_token_id=0,
-            eos_token_id=1,
-            pad_token_id=2,
-        )
-        known = {"fields": ["domain", "country"], "fingerprint": "f" * 16, **facts}
-        save_model(folder / "model", LlamaForCausalLM(config), tokenizer, known, step=1)
-        return folder
+        return save_llama(tmp_path_factory.mktemp("llama"), **{"fields": ["domain", "country"], **facts})
 
     return make
 

@@ -7,39 +7,18 @@ from contextlib import contextmanager
 import httpx2
 import openai
 import pytest
-import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
 import dateline
 from dateline.serve.app import make_app
 from dateline.serve.run import listen, serve
 from dateline.serve.settings import Limits
-from dateline.testing import byte_tokenizer
-from dateline.train.export import save_model
 
 NAME = "tiny"
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory):
-    tokenizer = byte_tokenizer()
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-        max_position_embeddings=256,
-        initializer_range=0.3,
-        bos_token_id=0,
-        eos_token_id=1,
-        pad_token_id=2,
-    )
-    known = {"fields": ["country", "continent"], "fingerprint": "f" * 16, "dropout": 0.1}
-    place = tmp_path_factory.mktemp("served") / NAME
-    save_model(place / "model", LlamaForCausalLM(config), tokenizer, known, step=1)
-    return place
+def folder(tmp_path_factory, save_llama):
+    return save_llama(tmp_path_factory.mktemp("served") / NAME, layers=1, dropout=0.1)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import difflib
 import json
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
@@ -413,7 +414,7 @@ class _Stream(EventSourceResponse):
             self._job.cancel()
 
 
-class _Form:
+class _Form(ABC):
     """Puts together what a client sees, whole or in chunks."""
 
     prefix = whole_object = chunk_object = ""
@@ -454,13 +455,13 @@ class _Form:
         choices = [self.choice(index) for index in sorted(self.texts)]
         return self.frame(choices) | {"object": self.whole_object, "usage": self.usage()}
 
+    @abstractmethod
     def choice(self, index: int) -> dict[str, Any]:
         """Returns a finished text."""
-        raise NotImplementedError
 
+    @abstractmethod
     def part(self, delta: Delta) -> dict[str, Any]:
         """Returns what is new in a text."""
-        raise NotImplementedError
 
 
 class _Completion(_Form):
